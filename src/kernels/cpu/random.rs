@@ -114,6 +114,7 @@ pub trait RandomFloat: Float {
     /// Standard normal `index` of the stream or, from the second `attempt` on, one that no plain draw reads.
     fn normal_at(stream: Stream, index: u64, attempt: u64) -> Self;
     /// The largest value below `self`.
+    #[must_use]
     fn below(self) -> Self;
 }
 
@@ -157,7 +158,7 @@ fn ln_uniform_f32(word: u32) -> f32 {
     let w = z * z;
     let series = w * (0.400_009_72 + w * 0.242_790_79) + z * (0.666_666_6 + w * 0.284_987_87);
     let half_square = 0.5 * f * f;
-    s * (half_square + series) + exponent * 9.058_000_6e-6 - half_square + f + exponent * 6.931_381e-1
+    s * (half_square + series) + exponent * 9.058_001e-6 - half_square + f + exponent * 6.931_381e-1
 }
 
 fn box_muller_f64(words: [u64; 2]) -> [f64; 2] {
@@ -252,7 +253,7 @@ macro_rules! random_integer {
 random_integer!(i8 i16 i32 i64 u8 u16 u32 u64);
 
 /// Draws over a buffer of `elements`, cut into chunks. Every method fills chunk `chunk` of the buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Random {
     elements: usize,
 }
@@ -443,7 +444,7 @@ fn truncated_body<T: RandomFloat>(stream: Stream, first: usize, mean: T, stddev:
 fn integers_body<T: RandomInteger>(stream: Stream, first: usize, low: i64, high: i64, out: &mut [T]) {
     let range = high.wrapping_sub(low) as u64;
     for (group, out) in out.chunks_mut(GROUP).enumerate() {
-        let words: [u64; GROUP] = words64(stream, ((first + group * GROUP) / 2) as u64);
+        let words: [u64; GROUP] = words64(stream, (first / 2 + group * (GROUP / 2)) as u64);
         for (out, word) in out.iter_mut().zip(words) {
             *out = T::from_i64(low.wrapping_add(high_product(word, range) as i64));
         }
@@ -472,7 +473,7 @@ fn bits32_body(stream: Stream, first: usize, out: &mut [u32]) {
 #[inline(always)]
 fn bits64_body(stream: Stream, first: usize, out: &mut [u64]) {
     for (group, out) in out.chunks_mut(GROUP).enumerate() {
-        let words: [u64; GROUP] = words64(stream, ((first + group * GROUP) / 2) as u64);
+        let words: [u64; GROUP] = words64(stream, (first / 2 + group * (GROUP / 2)) as u64);
         out.copy_from_slice(&words[..out.len()]);
     }
 }
@@ -514,7 +515,7 @@ mod tests {
         assert_eq!(many[2..4], block64(STREAM, 1 << 32));
     }
 
-    fn every_chunk(kernel: Random, mut run: impl FnMut(usize)) {
+    fn every_chunk(kernel: &Random, mut run: impl FnMut(usize)) {
         // An order that is not the natural one.
         let chunks = kernel.chunks();
         for chunk in (0..chunks).step_by(2).chain((1..chunks).step_by(2)).rev() {
@@ -523,18 +524,18 @@ mod tests {
     }
 
     /// The whole draw, chunk by chunk, on every instruction set, is the bits of the first elements of a longer draw.
-    fn same_bits<T: Copy + Default + PartialEq + std::fmt::Debug>(fill: impl Fn(Random, Isa, usize, Disjoint<'_, T>)) {
+    fn same_bits<T: Copy + Default + PartialEq + std::fmt::Debug>(fill: impl Fn(&Random, Isa, usize, Disjoint<'_, T>)) {
         let longest = 3 * CHUNK_ELEMENTS + 5;
         let mut reference = vec![T::default(); longest];
         let kernel = Random::new(longest);
         let out = Disjoint::new(&mut reference);
-        every_chunk(kernel, |chunk| fill(kernel, Isa::Scalar, chunk, out));
+        every_chunk(&kernel, |chunk| fill(&kernel, Isa::Scalar, chunk, out));
         for isa in Isa::available() {
             for elements in [0, 1, 2, 63, 64, 127, 129, CHUNK_ELEMENTS + 1, longest] {
                 let mut values = vec![T::default(); elements];
                 let kernel = Random::new(elements);
                 let out = Disjoint::new(&mut values);
-                every_chunk(kernel, |chunk| fill(kernel, isa, chunk, out));
+                every_chunk(&kernel, |chunk| fill(&kernel, isa, chunk, out));
                 assert!(values == reference[..elements], "{isa:?} {elements}");
             }
         }
@@ -554,15 +555,15 @@ mod tests {
         same_bits::<u64>(|k, isa, chunk, out| k.bits64(isa, chunk, STREAM, out));
     }
 
-    fn draw<T: Copy + Default>(elements: usize, fill: impl Fn(Random, usize, Disjoint<'_, T>)) -> Vec<T> {
+    fn draw<T: Copy + Default>(elements: usize, fill: impl Fn(&Random, usize, Disjoint<'_, T>)) -> Vec<T> {
         let mut values = vec![T::default(); elements];
         let kernel = Random::new(elements);
         let out = Disjoint::new(&mut values);
-        every_chunk(kernel, |chunk| fill(kernel, chunk, out));
+        every_chunk(&kernel, |chunk| fill(&kernel, chunk, out));
         values
     }
 
-    fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64) {
+    fn moments(values: &(impl Iterator<Item = f64> + Clone)) -> (f64, f64, f64) {
         let count = values.clone().count() as f64;
         let mean = values.clone().sum::<f64>() / count;
         let moment = |power| values.clone().map(|v| (v - mean).powi(power)).sum::<f64>() / count;
@@ -576,11 +577,11 @@ mod tests {
         let isa = Isa::active();
         let values = draw(MANY, |k, chunk, out| k.uniform(isa, chunk, STREAM, 0.0_f32, 1.0, out));
         assert!(values.iter().all(|v| (0.0..1.0).contains(v)));
-        let (mean, variance, _) = moments(values.iter().map(|&v| f64::from(v)));
+        let (mean, variance, _) = moments(&values.iter().map(|&v| f64::from(v)));
         assert!((mean - 0.5).abs() < 2e-3 && (variance - 1.0 / 12.0).abs() < 1e-3, "{mean} {variance}");
         let values = draw(MANY, |k, chunk, out| k.uniform(isa, chunk, STREAM, 5.0_f64, 7.0, out));
         assert!(values.iter().all(|v| (5.0..7.0).contains(v)));
-        let (mean, variance, _) = moments(values.iter().copied());
+        let (mean, variance, _) = moments(&values.iter().copied());
         assert!((mean - 6.0).abs() < 4e-3 && (variance - 1.0 / 3.0).abs() < 4e-3, "{mean} {variance}");
         // A range so narrow that rounding reaches its end.
         let high = 1.0_f32 + 2.0 * f32::EPSILON;
@@ -597,7 +598,7 @@ mod tests {
         let double = draw(MANY, |k, chunk, out| k.normal(isa, chunk, STREAM, 0.0_f64, 1.0, out));
         let single: Vec<f64> = single.iter().map(|&v| f64::from(v)).collect();
         for values in [&single, &double] {
-            let (mean, variance, fourth) = moments(values.iter().copied());
+            let (mean, variance, fourth) = moments(&values.iter().copied());
             assert!(mean.abs() < 6e-3 && (variance - 1.0).abs() < 1e-2, "{mean} {variance}");
             assert!((fourth - 3.0).abs() < 0.08, "{fourth}");
             let pairs: f64 = values.chunks_exact(2).map(|p| p[0] * p[1]).sum::<f64>() / (MANY / 2) as f64;
@@ -630,7 +631,7 @@ mod tests {
         let isa = Isa::active();
         let values = draw(MANY, |k, chunk, out| k.truncated_normal(isa, chunk, STREAM, 1.0_f32, 0.5, out));
         assert!(values.iter().all(|v| (0.0..=2.0).contains(v)));
-        let (mean, variance, _) = moments(values.iter().map(|&v| f64::from(v)));
+        let (mean, variance, _) = moments(&values.iter().map(|&v| f64::from(v)));
         // The variance of a standard normal cut at two deviations.
         assert!((mean - 1.0).abs() < 3e-3 && (variance - 0.25 * 0.773_741_3).abs() < 2e-3, "{mean} {variance}");
         let plain = draw(1000, |k, chunk, out| k.normal(isa, chunk, STREAM, 1.0_f32, 0.5, out));
