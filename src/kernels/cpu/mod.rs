@@ -1,7 +1,13 @@
 //! CPU kernels. One file a kernel; `simd` picks the instruction set once per process.
 
+pub mod cast;
 pub mod disjoint;
+pub mod elementwise;
 pub mod float;
+pub mod gemm;
 pub mod simd;
 pub mod vector_math;
 pub mod random;
+pub mod movement;
+pub mod workspace;
+pub mod workspace;

@@ -1,0 +1,90 @@
+//! What happens to a product on its way to memory: bias, activation, adding to what is there.
+//!
+//! Bias, accumulation and `ReLU` cost nothing: they are part of the tile's first and last lines. The other activations run
+//! over each block of the output right after it was stored, while it is in the cache; they are bound by arithmetic.
+
+use crate::cpu::simd::Isa;
+use crate::cpu::vector_math::VectorMath;
+use crate::for_each_isa_fused;
+
+/// A function that is applied to every element of an output.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Activation {
+    /// `x`
+    #[default]
+    Linear,
+    /// `max(x, 0)`
+    Relu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `tanh(x)`
+    Tanh,
+    /// `x / (1 + exp(-x))`
+    Silu,
+    /// `log(1 + exp(x))`
+    Softplus,
+    /// `exp(x) - 1` below zero, `x` above
+    Elu,
+    /// `x (1 + erf(x / sqrt 2)) / 2`
+    Gelu,
+}
+
+impl Activation {
+    /// Whether tiles apply it themselves.
+    pub(crate) fn in_store(self) -> bool {
+        matches!(self, Activation::Linear | Activation::Relu)
+    }
+
+    /// Applies it to stored values, unless the tiles did.
+    pub(crate) fn apply<T: VectorMath>(self, isa: Isa, values: &mut [T]) {
+        if !self.in_store() {
+            activate_all(isa, self, values);
+        }
+    }
+}
+
+/// What is added and applied: `c = activation(accumulate * c + a b + bias)`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Epilogue {
+    /// Add to what the output holds.
+    pub accumulate: bool,
+    pub activation: Activation,
+}
+
+#[inline(always)]
+fn activate_body<const FUSED: bool, T: VectorMath>(activation: Activation, values: &mut [T]) {
+    let half = T::from_f64(0.5);
+    let six = T::from_f64(6.0);
+    let sqrt_half = T::from_f64(std::f64::consts::FRAC_1_SQRT_2);
+    match activation {
+        Activation::Linear => {}
+        Activation::Relu => map(values, |x| if x < T::ZERO { T::ZERO } else { x }),
+        Activation::Relu6 => map(values, |x| {
+            let positive = if x < T::ZERO { T::ZERO } else { x };
+            if positive > six { six } else { positive }
+        }),
+        Activation::Sigmoid => map(values, T::v_sigmoid::<FUSED>),
+        Activation::Tanh => map(values, T::v_tanh::<FUSED>),
+        Activation::Silu => map(values, |x| x * x.v_sigmoid::<FUSED>()),
+        Activation::Softplus => map(values, T::v_softplus::<FUSED>),
+        Activation::Elu => map(values, |x| {
+            let below = x.v_expm1::<FUSED>();
+            if x < T::ZERO { below } else { x }
+        }),
+        Activation::Gelu => map(values, |x| half * x * (T::ONE + (x * sqrt_half).v_erf::<FUSED>())),
+    }
+}
+
+#[inline(always)]
+fn map<T: VectorMath>(values: &mut [T], function: impl Fn(T) -> T) {
+    for value in values {
+        *value = function(*value);
+    }
+}
+
+for_each_isa_fused! {
+    /// Applies any activation to stored values.
+    pub(crate) fn activate_all<T: VectorMath>(activation: Activation, values: &mut [T]) = activate_body;
+}

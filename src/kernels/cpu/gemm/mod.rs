@@ -1,0 +1,482 @@
+//! Matrix products: `C = activation(A B + bias)` or `C += A B`, batched, either operand transposed by its strides.
+//!
+//! ```text
+//! chunk = (batches, rows of C, columns of C, part of k)         fixed by shape; partial sums over k are added by `finish`
+//!   for batch
+//!     for block of k         at most 768 (128 where A is transposed): a panel of B stays in L2, rows of A in L1
+//!       for 128 columns      two panels of B, packed unless they can be read where they are
+//!         for block of rows  A's block stays in L2
+//!           for panel, for tile of 6 x 4 registers (12 x 2, 12 x 1 at the edge): see `tile`
+//! ```
+//!
+//! A is never packed: a tile broadcasts single elements of it, and those of one block of k are in L1 whatever the strides
+//! are. Large products are bound by the multiply-add units. Products with one row or one column (`vector_product`) read
+//! every element of the matrix once and are bound by memory.
+
+pub mod epilogue;
+mod pack;
+pub mod tile;
+mod vector;
+mod vector_product;
+
+use std::ops::Range;
+
+pub use epilogue::{Activation, Epilogue};
+pub use tile::Compute;
+
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::float::Float;
+use crate::cpu::simd::Isa;
+use crate::cpu::workspace;
+use crate::for_each_isa;
+pub(crate) use pack::{PANEL, PANEL_GRAIN, pack_panel};
+use tile::{MOST_ROWS, Tap, Tile};
+
+/// Where the elements of a batch of matrices are: `batch * batch_stride + row * row_stride + column * col_stride`.
+///
+/// A batch stride of 0 uses one matrix for every batch.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Matrix {
+    pub row_stride: usize,
+    pub col_stride: usize,
+    pub batch_stride: usize,
+}
+
+/// Where the elements of the result are; its columns are next to each other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Output {
+    pub row_stride: usize,
+    pub batch_stride: usize,
+}
+
+/// `C[batch, m, n] = A[batch, m, k] B[batch, k, n]`
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct GemmShape {
+    pub batch: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: Matrix,
+    pub b: Matrix,
+    pub c: Output,
+}
+
+impl GemmShape {
+    /// Row-major matrices without gaps. A transposed operand is stored as `[k, m]` or `[n, k]`.
+    pub fn contiguous(batch: usize, m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) -> Self {
+        let matrix = |rows: usize, columns: usize, transposed: bool| Matrix {
+            row_stride: if transposed { 1 } else { columns },
+            col_stride: if transposed { rows } else { 1 },
+            batch_stride: rows * columns,
+        };
+        Self {
+            batch,
+            m,
+            n,
+            k,
+            a: matrix(m, k, transpose_a),
+            b: matrix(k, n, transpose_b),
+            c: Output { row_stride: n, batch_stride: m * n },
+        }
+    }
+}
+
+/// `0..total` in equal parts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Split {
+    total: usize,
+    step: usize,
+    pub(crate) parts: usize,
+}
+
+impl Split {
+    /// At most `wanted` parts, each a multiple of `grain` but for the last.
+    pub(crate) fn new(total: usize, wanted: usize, grain: usize) -> Self {
+        let step = total.div_ceil(wanted.max(1)).next_multiple_of(grain).max(1);
+        Self { total, step, parts: total.div_ceil(step).max(1) }
+    }
+
+    pub(crate) fn range(&self, part: usize) -> Range<usize> {
+        (part * self.step).min(self.total)..((part + 1) * self.step).min(self.total)
+    }
+}
+
+/// `range` in blocks of equal size, at most `most` each; at least one, which may be empty.
+pub(crate) fn blocks(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = range.len().div_ceil(most).max(1);
+    let step = range.len().div_ceil(count).max(1);
+    (0..count).map(move |block| {
+        let start = (range.start + block * step).min(range.end);
+        start..(start + step).min(range.end)
+    })
+}
+
+/// Tiles of nearly equal height, at most `most`, that cover `0..count`.
+pub(crate) fn row_tiles(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let tiles = count.div_ceil(most);
+    let height = count.checked_div(tiles).unwrap_or(0);
+    let taller = count - tiles * height;
+    (0..tiles).map(move |tile| {
+        let start = tile * height + tile.min(taller);
+        start..start + height + usize::from(tile < taller)
+    })
+}
+
+/// Elements that a batch of `rows` x `columns` spans.
+fn extent(batch: usize, rows: usize, columns: usize, matrix: Matrix) -> usize {
+    if batch == 0 || rows == 0 || columns == 0 {
+        return 0;
+    }
+    (batch - 1) * matrix.batch_stride + (rows - 1) * matrix.row_stride + (columns - 1) * matrix.col_stride + 1
+}
+
+/// FLOPs that make a chunk worth its overhead.
+const CHUNK_FLOPS: usize = 150_000;
+/// Bytes of a matrix that make a chunk of a product with a vector.
+const CHUNK_ELEMENTS: usize = 16 * 1024;
+pub(crate) const MOST_CHUNKS: usize = 64;
+/// Elements of partial sums, all parts together.
+const MOST_PARTIAL: usize = 1 << 20;
+/// Columns of B that are packed at once.
+const GROUP: usize = 2 * PANEL;
+/// Elements of A that are worked on at once.
+const ROW_BLOCK_ELEMENTS: usize = 48 * 1024;
+
+/// One matrix product, ready to run. See the module for how it is cut.
+#[derive(Clone, Debug)]
+pub struct Gemm {
+    shape: GemmShape,
+    epilogue: Epilogue,
+    /// One row or one column: the matrix streams past a vector.
+    is_vector: bool,
+    batches: Split,
+    rows: Split,
+    columns: Split,
+    depth: Split,
+    depth_block: usize,
+    /// Read B's full panels where they are.
+    in_place: bool,
+}
+
+impl Gemm {
+    /// # Panics
+    /// When rows or batches of the output overlap.
+    pub fn new(shape: GemmShape, epilogue: Epilogue) -> Self {
+        let GemmShape { batch, m, n, k, a, b, c } = shape;
+        assert!(m < 2 || n == 0 || c.row_stride >= n, "rows of the output overlap: {shape:?}");
+        assert!(
+            batch < 2 || m == 0 || n == 0 || c.batch_stride >= (m - 1) * c.row_stride + n,
+            "batches of the output overlap: {shape:?}"
+        );
+        let is_vector = m == 1 || n == 1;
+        let work = batch * m * n * k;
+        let chunk_work = if is_vector { CHUNK_ELEMENTS } else { CHUNK_FLOPS / 2 };
+        let wanted = (work / chunk_work).clamp(1, MOST_CHUNKS);
+        let batches = Split::new(batch, wanted, 1);
+        let rest = wanted / batches.parts;
+        let partial_limit = MOST_PARTIAL / (batch * m * n).max(1);
+        let (row_parts, column_parts, depth_parts);
+        if is_vector {
+            let length = m.max(n);
+            let length_stride = if m == 1 { b.col_stride } else { a.row_stride };
+            if length_stride == 1 && length > 1 {
+                // Whole rows of the matrix are added up: the parts are rows.
+                depth_parts = rest.min(k / 64).min(partial_limit);
+                (row_parts, column_parts) = (1, 1);
+            } else {
+                depth_parts = (rest / length.max(1)).min(k / 4096).min(partial_limit);
+                (row_parts, column_parts) = if m == 1 { (1, rest) } else { (rest, 1) };
+            }
+        } else {
+            let deep = k >= 2048 && k >= 4 * m.max(n);
+            depth_parts = if deep { rest.min(k / 256).min(partial_limit) } else { 1 };
+            let rest = rest / depth_parts.max(1);
+            let wide = n.div_ceil(PANEL).max(1);
+            let tall = rest.min(m / 96).max(1);
+            column_parts = (rest / tall).clamp(1, wide);
+            row_parts =
+                if tall * column_parts < rest.min(12) { (rest / column_parts).min(m / 48).max(1) } else { tall };
+        }
+        let rows = Split::new(m, row_parts, if is_vector { 1 } else { 12 });
+        // A column block of a vector product is at least a cache line of output.
+        let columns = Split::new(n, column_parts, if is_vector { 16 } else { PANEL });
+        let depth = Split::new(k, depth_parts, 1);
+        let rows_of_chunk = rows.step.min(m);
+        let in_place =
+            b.col_stride == 1 && (b.row_stride <= PANEL || (rows_of_chunk <= 48 && k <= 512) || rows_of_chunk <= 12);
+        let depth_block = if a.col_stride == 1 { 768 } else { 128 };
+        Self { shape, epilogue, is_vector, batches, rows, columns, depth, depth_block, in_place }
+    }
+
+    /// How many parts the product is cut into.
+    pub fn chunks(&self) -> usize {
+        self.batches.parts * self.rows.parts * self.columns.parts * self.depth.parts
+    }
+
+    /// Bytes of scratch that all chunks share.
+    pub fn scratch<T>(&self) -> usize {
+        self.scratch_elements() * size_of::<T>()
+    }
+
+    fn scratch_elements(&self) -> usize {
+        if self.needs_finish() { self.depth.parts * self.shape.batch * self.shape.m * self.shape.n } else { 0 }
+    }
+
+    fn needs_finish(&self) -> bool {
+        self.depth.parts > 1
+    }
+
+    /// How many calls of [`finish`](Self::finish) follow the last chunk; often none.
+    pub fn finish_chunks(&self) -> usize {
+        if self.needs_finish() { self.finish_rows().parts } else { 0 }
+    }
+
+    fn finish_rows(&self) -> Split {
+        let rows = self.shape.batch * self.shape.m;
+        Split::new(rows, (self.scratch_elements() / CHUNK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
+    }
+
+    /// Computes one chunk. `bias` has `n` elements; `scratch` holds [`scratch`](Self::scratch) bytes.
+    ///
+    /// # Panics
+    /// When a slice is too short for the geometry.
+    pub fn run<T: Compute>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        a: &[T],
+        b: &[T],
+        bias: Option<&[T]>,
+        c: Disjoint<T>,
+        scratch: Disjoint<T>,
+    ) {
+        let GemmShape { batch, m, n, k, .. } = self.shape;
+        assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
+        assert!(a.len() >= extent(batch, m, k, self.shape.a), "A is too short for {:?}", self.shape);
+        assert!(b.len() >= extent(batch, k, n, self.shape.b), "B is too short for {:?}", self.shape);
+        self.check_output(bias, c, scratch);
+
+        let [chunk, depth] = [chunk / self.depth.parts, chunk % self.depth.parts];
+        let [chunk, columns] = [chunk / self.columns.parts, chunk % self.columns.parts];
+        let [batches, rows] = [chunk / self.rows.parts, chunk % self.rows.parts];
+        let part = Part {
+            batches: self.batches.range(batches),
+            rows: self.rows.range(rows),
+            columns: self.columns.range(columns),
+            depth: self.depth.range(depth),
+        };
+        if part.batches.is_empty() || part.rows.is_empty() || part.columns.is_empty() {
+            return;
+        }
+        let target = if self.needs_finish() {
+            let size = batch * m * n;
+            Target {
+                // SAFETY: the scratch holds `depth.parts` results, by the check above.
+                c: unsafe { scratch.as_ptr().add(depth * size) },
+                layout: Output { row_stride: n, batch_stride: m * n },
+                epilogue: Epilogue::default(),
+                bias: None,
+            }
+        } else {
+            Target { c: c.as_ptr(), layout: self.shape.c, epilogue: self.epilogue, bias }
+        };
+        if self.is_vector {
+            vector_product::run(self, isa, &part, a, b, &target);
+        } else {
+            // SAFETY: the extents were checked; chunks have disjoint parts of the output.
+            unsafe { self.run_matrix(isa, &part, a, b, &target) }
+        }
+    }
+
+    fn check_output<T: Compute>(&self, bias: Option<&[T]>, c: Disjoint<T>, scratch: Disjoint<T>) {
+        let GemmShape { batch, m, n, .. } = self.shape;
+        let Output { row_stride, batch_stride } = self.shape.c;
+        assert!(
+            c.len() >= extent(batch, m, n, Matrix { row_stride, col_stride: 1, batch_stride }),
+            "C is too short for {:?}",
+            self.shape
+        );
+        assert!(bias.is_none_or(|bias| bias.len() >= n), "the bias is too short for {:?}", self.shape);
+        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short for {:?}", self.shape);
+    }
+
+    /// # Safety
+    /// The operands and the target span the shape, and `part` is this call's alone.
+    unsafe fn run_matrix<T: Compute>(&self, isa: Isa, part: &Part, a: &[T], b: &[T], target: &Target<T>) {
+        let GemmShape { a: a_matrix, b: b_matrix, .. } = self.shape;
+        let tiles = T::tiles(isa);
+        // Rows that are a multiple of half a page apart share a set of L1, which holds 8 of them.
+        let aliased = a_matrix.col_stride == 1 && (a_matrix.row_stride * size_of::<T>()).is_multiple_of(2048);
+        let most_rows = if aliased { 6 } else { MOST_ROWS };
+        let rows_of = |stride: usize| -> [isize; MOST_ROWS] { std::array::from_fn(|row| (row * stride) as isize) };
+        let [a_rows, c_rows] = [rows_of(a_matrix.row_stride), rows_of(target.layout.row_stride)];
+        let depth_block = part.depth.len().min(self.depth_block);
+        let room = depth_block * part.columns.len().next_multiple_of(PANEL_GRAIN).min(GROUP);
+        let row_block = (ROW_BLOCK_ELEMENTS / depth_block.max(1)).next_multiple_of(12).max(24);
+        let fused_activation = target.epilogue.activation == Activation::Relu;
+
+        workspace::with(room, |packed: &mut [T]| {
+            for batch in part.batches.clone() {
+                // SAFETY: inside of the operands, whose extents the caller checked.
+                let (a, b, c) = unsafe {
+                    (
+                        a.as_ptr().add(batch * a_matrix.batch_stride),
+                        b.as_ptr().add(batch * b_matrix.batch_stride),
+                        target.c.add(batch * target.layout.batch_stride),
+                    )
+                };
+                for depth in blocks(part.depth.clone(), self.depth_block) {
+                    let first = depth.start == part.depth.start;
+                    let last = depth.end == part.depth.end;
+                    for group in part.columns.clone().step_by(GROUP) {
+                        let group = group..(group + GROUP).min(part.columns.end);
+                        let mut panels: [_; GROUP / PANEL] = std::array::from_fn(|_| (b, 0, 0..0));
+                        let mut used = 0;
+                        for (panel, start) in panels.iter_mut().zip(group.clone().step_by(PANEL)) {
+                            let columns = start..(start + PANEL).min(group.end);
+                            let readable = tiles.masked || columns.len() % tiles.lanes == 0;
+                            let start = depth.start * b_matrix.row_stride + columns.start * b_matrix.col_stride;
+                            let from = b.wrapping_add(start);
+                            if self.in_place && readable {
+                                *panel = (from, b_matrix.row_stride, columns);
+                            } else {
+                                let stride = columns.len().next_multiple_of(PANEL_GRAIN);
+                                let to = packed[used..used + depth.len() * stride].as_mut_ptr();
+                                used += depth.len() * stride;
+                                // SAFETY: `from` spans the panel by B's extent, `to` was sliced to its size.
+                                unsafe {
+                                    pack_panel(
+                                        isa,
+                                        from,
+                                        b_matrix.row_stride,
+                                        b_matrix.col_stride,
+                                        depth.len(),
+                                        columns.len(),
+                                        to,
+                                        stride,
+                                    );
+                                }
+                                *panel = (to.cast_const(), stride, columns);
+                            }
+                        }
+                        for rows in part.rows.clone().step_by(row_block) {
+                            let rows = rows..(rows + row_block).min(part.rows.end);
+                            for (from, stride, panel) in &panels {
+                                let mut column = panel.start;
+                                while column < panel.end {
+                                    let vectors = tiles.vectors_for(panel.end - column);
+                                    let columns = (vectors * tiles.lanes).min(panel.end - column);
+                                    let bias = match target.bias {
+                                        Some(bias) if first => bias[column..column + columns].as_ptr(),
+                                        _ => std::ptr::null(),
+                                    };
+                                    for tile in row_tiles(rows.len(), tiles.rows_for(vectors).min(most_rows)) {
+                                        let row = rows.start + tile.start;
+                                        let a_start = row * a_matrix.row_stride + depth.start * a_matrix.col_stride;
+                                        // SAFETY: rows, columns and depth are inside of the operands.
+                                        unsafe {
+                                            T::tile(
+                                                isa,
+                                                tile.len(),
+                                                vectors,
+                                                &Tile {
+                                                    a: a.wrapping_add(a_start),
+                                                    rows: &a_rows,
+                                                    a_step: a_matrix.col_stride as isize,
+                                                    taps: &[Tap { a: 0, b: 0 }],
+                                                    run: depth.len(),
+                                                    b: from.add(column - panel.start),
+                                                    b_step: *stride as isize,
+                                                    c: c.add(row * target.layout.row_stride + column),
+                                                    c_rows: &c_rows,
+                                                    columns,
+                                                    bias,
+                                                    accumulate: target.epilogue.accumulate || !first,
+                                                    relu: fused_activation && last,
+                                                },
+                                            );
+                                        }
+                                    }
+                                    column += columns;
+                                }
+                            }
+                        }
+                    }
+                }
+                if !target.epilogue.activation.in_store() {
+                    for row in part.rows.clone() {
+                        // SAFETY: this part of the output is this call's alone, and no other reference to it lives.
+                        let values = unsafe {
+                            std::slice::from_raw_parts_mut(
+                                c.add(row * target.layout.row_stride + part.columns.start),
+                                part.columns.len(),
+                            )
+                        };
+                        target.epilogue.activation.apply(isa, values);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Adds the partial sums of all chunks in order. Called for each of [`finish_chunks`](Self::finish_chunks) when all
+    /// chunks are complete.
+    pub fn finish<T: Compute>(&self, isa: Isa, chunk: usize, bias: Option<&[T]>, c: Disjoint<T>, scratch: Disjoint<T>) {
+        let GemmShape { batch, m, n, .. } = self.shape;
+        self.check_output(bias, c, scratch);
+        assert!(chunk < self.finish_chunks(), "chunk {chunk} of {}", self.finish_chunks());
+        // A bias runs along n, also where the row of the output is a column of the product.
+        for row in self.finish_rows().range(chunk) {
+            let start = (row / m) * self.shape.c.batch_stride + (row % m) * self.shape.c.row_stride;
+            // SAFETY: every row belongs to one chunk; the scratch is only read now.
+            let (to, sums) = unsafe {
+                (c.range(start..start + n), std::slice::from_raw_parts(scratch.as_ptr(), self.scratch_elements()))
+            };
+            if self.epilogue.accumulate {
+                add(isa, to, &sums[row * n..][..n]);
+            } else {
+                to.copy_from_slice(&sums[row * n..][..n]);
+            }
+            for part in 1..self.depth.parts {
+                add(isa, to, &sums[part * batch * m * n + row * n..][..n]);
+            }
+            if let Some(bias) = bias {
+                add(isa, to, &bias[..n]);
+            }
+            if self.epilogue.activation != Activation::Linear {
+                epilogue::activate_all(isa, self.epilogue.activation, to);
+            }
+        }
+    }
+}
+
+/// What one chunk computes.
+struct Part {
+    batches: Range<usize>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    depth: Range<usize>,
+}
+
+/// Where a chunk stores, and how.
+struct Target<'a, T> {
+    c: *mut T,
+    layout: Output,
+    epilogue: Epilogue,
+    bias: Option<&'a [T]>,
+}
+
+#[inline(always)]
+fn add_body<T: Float>(to: &mut [T], from: &[T]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+for_each_isa! {
+    /// `to += from`
+    pub(crate) fn add<T: Float>(to: &mut [T], from: &[T]) = add_body;
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,257 @@
+//! Vector registers: one type for each instruction set and element, with the few operations that tiles need.
+//!
+//! Every method is inlined into a function that was compiled for the instruction set (`tile` below), where the
+//! intrinsics become single instructions. [`Portable`] is plain Rust that the compiler vectorises for the target's
+//! baseline: SSE2 on x86-64, NEON on `AArch64` (where it also fuses multiply and add).
+
+use super::tile::{Tile, compute};
+use crate::cpu::float::Float;
+
+/// A register of `LANES` elements.
+///
+/// # Safety
+/// Methods run only on a machine that has the instruction set; pointers are valid for the lanes that are touched.
+pub unsafe trait Vector: Copy {
+    type Element: Float;
+    /// Selects the first lanes.
+    type Mask: Copy;
+    const LANES: usize;
+    /// Whether loading through a mask costs no more than loading all lanes.
+    const MASKS_ARE_FREE: bool;
+
+    unsafe fn mask(lanes: usize) -> Self::Mask;
+    unsafe fn zero() -> Self;
+    unsafe fn splat(from: *const Self::Element) -> Self;
+    unsafe fn load(from: *const Self::Element) -> Self;
+    /// The lanes of `mask`, zero elsewhere; memory outside of the mask is not touched.
+    unsafe fn load_part(from: *const Self::Element, mask: Self::Mask) -> Self;
+    unsafe fn store(self, to: *mut Self::Element);
+    unsafe fn store_part(self, to: *mut Self::Element, mask: Self::Mask);
+    /// `self * factor + addend`
+    unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    /// `max(self, 0)`, keeping NaN.
+    unsafe fn relu(self) -> Self;
+    /// [`compute`], compiled for this instruction set.
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(tile: &Tile<Self::Element>);
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{F32x8, F32x16, F64x4, F64x8};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Tile, Vector, compute};
+    use std::arch::x86_64::*;
+
+    /// `MASK_32[8 - n..]` starts with `n` selected lanes.
+    static MASK_32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    static MASK_64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+    macro_rules! vector {
+        (
+            $(#[$meta:meta])* $name:ident($register:ty) of $element:ty, $lanes:literal lanes, $features:literal,
+            free masks: $free:literal, mask $mask:ty = |$count:ident| $make_mask:expr,
+            $zero:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $max:ident,
+            load_part: |$from:ident, $load_mask:ident| $load_part:expr,
+            store_part: |$to:ident, $store_mask:ident, $value:ident| $store_part:expr
+        ) => {
+            $(#[$meta])*
+            #[derive(Clone, Copy)]
+            pub struct $name($register);
+
+            // SAFETY: the intrinsics touch exactly the lanes that the trait names.
+            unsafe impl Vector for $name {
+                type Element = $element;
+                type Mask = $mask;
+                const LANES: usize = $lanes;
+                const MASKS_ARE_FREE: bool = $free;
+
+                #[inline(always)]
+                unsafe fn mask($count: usize) -> $mask {
+                    // SAFETY: by the trait's contract; `lanes` is at most LANES.
+                    #[allow(unused_unsafe)]
+                    unsafe {
+                        $make_mask
+                    }
+                }
+                #[inline(always)]
+                unsafe fn zero() -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $zero() })
+                }
+                #[inline(always)]
+                unsafe fn splat(from: *const $element) -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $splat(*from) })
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const $element) -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $load(from) })
+                }
+                #[inline(always)]
+                unsafe fn load_part($from: *const $element, $load_mask: $mask) -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $load_part })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $element) {
+                    // SAFETY: by the trait's contract.
+                    unsafe { $store(to, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn store_part(self, $to: *mut $element, $store_mask: $mask) {
+                    let $value = self.0;
+                    // SAFETY: by the trait's contract.
+                    unsafe { $store_part }
+                }
+                #[inline(always)]
+                unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $fma(self.0, factor.0, addend.0) })
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $add(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    // The maximum of x86 returns its second operand when one is NaN.
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $max($zero(), self.0) })
+                }
+                #[inline(always)]
+                unsafe fn tile<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(
+                    tile: &Tile<$element>,
+                ) {
+                    #[target_feature(enable = $features)]
+                    unsafe fn compiled<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(
+                        tile: &Tile<$element>,
+                    ) {
+                        // SAFETY: as for `tile`.
+                        unsafe { compute::<$name, ROWS, VECTORS, ELEMENTWISE>(tile) }
+                    }
+                    // SAFETY: by the trait's contract.
+                    unsafe { compiled::<ROWS, VECTORS, ELEMENTWISE>(tile) }
+                }
+            }
+        };
+    }
+
+    vector! {
+        /// AVX-512.
+        F32x16(__m512) of f32, 16 lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
+        free masks: true, mask __mmask16 = |lanes| ((1_u32 << lanes) - 1) as __mmask16,
+        _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_max_ps,
+        load_part: |from, mask| _mm512_maskz_loadu_ps(mask, from),
+        store_part: |to, mask, value| _mm512_mask_storeu_ps(to, mask, value)
+    }
+    vector! {
+        /// AVX-512.
+        F64x8(__m512d) of f64, 8 lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
+        free masks: true, mask __mmask8 = |lanes| ((1_u32 << lanes) - 1) as __mmask8,
+        _mm512_setzero_pd _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_max_pd,
+        load_part: |from, mask| _mm512_maskz_loadu_pd(mask, from),
+        store_part: |to, mask, value| _mm512_mask_storeu_pd(to, mask, value)
+    }
+    vector! {
+        /// AVX2 with FMA.
+        F32x8(__m256) of f32, 8 lanes, "avx2,fma",
+        free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_32.as_ptr().add(8 - lanes).cast()),
+        _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps,
+        load_part: |from, mask| _mm256_maskload_ps(from, mask),
+        store_part: |to, mask, value| _mm256_maskstore_ps(to, mask, value)
+    }
+    vector! {
+        /// AVX2 with FMA.
+        F64x4(__m256d) of f64, 4 lanes, "avx2,fma",
+        free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_64.as_ptr().add(4 - lanes).cast()),
+        _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_max_pd,
+        load_part: |from, mask| _mm256_maskload_pd(from, mask),
+        store_part: |to, mask, value| _mm256_maskstore_pd(to, mask, value)
+    }
+}
+
+/// Plain Rust, 16 bytes wide.
+#[derive(Clone, Copy)]
+#[repr(align(16))]
+pub struct Portable<T, const LANES: usize>([T; LANES]);
+
+// SAFETY: the loops touch exactly the lanes that the trait names.
+unsafe impl<T: Float, const LANES: usize> Vector for Portable<T, LANES> {
+    type Element = T;
+    type Mask = usize;
+    const LANES: usize = LANES;
+    const MASKS_ARE_FREE: bool = false;
+
+    #[inline(always)]
+    unsafe fn mask(lanes: usize) -> usize {
+        lanes
+    }
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([T::ZERO; LANES])
+    }
+    #[inline(always)]
+    unsafe fn splat(from: *const T) -> Self {
+        // SAFETY: by the trait's contract.
+        Self([unsafe { *from }; LANES])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const T) -> Self {
+        // SAFETY: by the trait's contract.
+        Self(unsafe { from.cast::<[T; LANES]>().read() })
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const T, mask: usize) -> Self {
+        let mut lanes = [T::ZERO; LANES];
+        for (lane, value) in lanes.iter_mut().enumerate().take(mask) {
+            // SAFETY: by the trait's contract.
+            *value = unsafe { *from.add(lane) };
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T) {
+        // SAFETY: by the trait's contract.
+        unsafe { to.cast::<[T; LANES]>().write(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut T, mask: usize) {
+        for (lane, &value) in self.0.iter().enumerate().take(mask) {
+            // SAFETY: by the trait's contract.
+            unsafe { *to.add(lane) = value }
+        }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
+        let mut lanes = addend.0;
+        for ((sum, &left), &right) in lanes.iter_mut().zip(&self.0).zip(&factor.0) {
+            *sum = if cfg!(target_arch = "aarch64") { left.mul_add(right, *sum) } else { left * right + *sum };
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        let mut lanes = self.0;
+        for (sum, &value) in lanes.iter_mut().zip(&other.0) {
+            *sum += value;
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        let mut lanes = self.0;
+        for value in &mut lanes {
+            *value = if *value < T::ZERO { T::ZERO } else { *value };
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(tile: &Tile<T>) {
+        // SAFETY: by the trait's contract.
+        unsafe { compute::<Self, ROWS, VECTORS, ELEMENTWISE>(tile) }
+    }
+}
