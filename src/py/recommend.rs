@@ -3,9 +3,10 @@
 // pyo3 hands arguments over by value.
 #![allow(clippy::needless_pass_by_value)]
 
-use crate::py::enter::{Cancel, enter};
-use ironhorn_engine::core::error::Error;
+use super::enter::enter;
+use ironhorn_engine::core::Error;
 use ironhorn_engine::recommend::{Estimates, Monitor, Progress, Ratings, Svd, SvdOptions};
+use ironhorn_engine::runtime::cancel::Interrupt;
 use ironhorn_kernels::cpu::factor::{Rate, dot};
 use ironhorn_kernels::cpu::simd::Isa;
 use numpy::ndarray::Array2;
@@ -15,18 +16,19 @@ use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 /// Stops at Ctrl-C and at `SvdFit.cancel`, and counts.
-struct Watch<'a> {
-    cancel: &'a Cancel,
+struct Watch<'a, 'b> {
+    interrupt: &'a mut Interrupt<'b>,
     progress: &'a Progress,
 }
 
-impl Monitor for Watch<'_> {
-    fn cancelled(&self) -> bool {
-        self.progress.cancelled() || self.cancel.is_cancelled()
+impl Monitor for Watch<'_, '_> {
+    fn cancelled(&mut self) -> bool {
+        self.progress.is_cancelled() || self.interrupt.requested()
     }
 
-    fn advance(&self, ratings: u64) {
-        self.progress.advance(ratings);
+    fn advance(&mut self, ratings: u64) {
+        let mut progress = self.progress;
+        progress.advance(ratings);
     }
 }
 
@@ -84,8 +86,8 @@ impl SvdFit {
 
     /// Goes through all ratings `epochs` times, without the GIL.
     fn run(&self, py: Python<'_>, epochs: usize) -> PyResult<()> {
-        enter(py, |cancel| match self.fit.try_lock() {
-            Ok(mut fit) => fit.run(epochs, &Watch { cancel, progress: &self.progress }),
+        enter(py, |interrupt| match self.fit.try_lock() {
+            Ok(mut fit) => fit.run(epochs, &mut Watch { interrupt, progress: &self.progress }),
             Err(TryLockError::WouldBlock) => {
                 Err(Error::Value("this fit is running in another thread already; wait for it".into()))
             }
@@ -96,6 +98,12 @@ impl SvdFit {
     /// Makes a running `run` stop at the next user, from any thread.
     fn cancel(&self) {
         self.progress.cancel();
+    }
+
+    /// Whether `cancel` was called.
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.progress.is_cancelled()
     }
 
     /// Ratings used for training so far.

@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 import time
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_other_threads_run_during_a_fit(trainset: Trainset) -> None:
     def work() -> None:
         try:
             algo.fit(trainset)
-        except BaseException:
+        except CancelledError:
             ended.set()
 
     thread = threading.Thread(target=work)

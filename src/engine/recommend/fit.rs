@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Watches a fit from another thread. Both calls are cheap and come every few thousand ratings at the latest.
-pub trait Monitor: Sync {
+/// Watches a fit. Both calls come every few thousand ratings, and once an epoch.
+pub trait Monitor {
     /// Whether the fit should stop at the next user.
-    fn cancelled(&self) -> bool;
+    fn cancelled(&mut self) -> bool;
     /// `ratings` more were used for training.
-    fn advance(&self, ratings: u64);
+    fn advance(&mut self, ratings: u64);
 }
 
-/// A [`Monitor`] made of two atomics: how far a fit is, and a switch that stops it.
+/// Two atomics to watch a fit from another thread: how far it is, and a switch that stops it.
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicU64,
@@ -27,14 +27,19 @@ impl Progress {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
-}
 
-impl Monitor for Progress {
-    fn cancelled(&self) -> bool {
+    /// Whether `cancel` was called.
+    pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
+}
 
-    fn advance(&self, ratings: u64) {
+impl Monitor for &Progress {
+    fn cancelled(&mut self) -> bool {
+        self.is_cancelled()
+    }
+
+    fn advance(&mut self, ratings: u64) {
         self.done.fetch_add(ratings, Ordering::Relaxed);
     }
 }
@@ -46,11 +51,12 @@ mod tests {
     #[test]
     fn progress_counts_and_stops() {
         let progress = Progress::default();
-        progress.advance(3);
-        progress.advance(4);
+        let mut monitor = &progress;
+        monitor.advance(3);
+        monitor.advance(4);
         assert_eq!(progress.done(), 7);
-        assert!(!progress.cancelled());
+        assert!(!monitor.cancelled());
         progress.cancel();
-        assert!(progress.cancelled());
+        assert!(monitor.cancelled() && progress.is_cancelled());
     }
 }

@@ -10,8 +10,8 @@ use crate::core::error::{Error, Result};
 use ironhorn_kernels::cpu::factor::{FactorSgd, LANES, Line, Rate, dot, lines};
 use ironhorn_kernels::cpu::simd::Isa;
 
-/// Ratings between two looks at the monitor, at most: about a millisecond.
-const BLOCK: usize = 8192;
+/// Ratings between two looks at the monitor, about: far below a millisecond.
+const BLOCK: usize = 4096;
 
 /// How to fit. Factors and their initial values come with the arrays given to [`Svd::new`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +107,7 @@ impl Svd {
     /// # Errors
     /// [`Error::Cancelled`] when the monitor says so, within a few thousand ratings. The parameters are then those
     /// after the last rating used.
-    pub fn run(&mut self, epochs: usize, monitor: &dyn Monitor) -> Result<()> {
+    pub fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
         self.run_with(Isa::active(), epochs, monitor)
     }
 
@@ -115,20 +115,24 @@ impl Svd {
     ///
     /// # Errors
     /// As `run`.
-    pub fn run_with(&mut self, isa: Isa, epochs: usize, monitor: &dyn Monitor) -> Result<()> {
+    pub fn run_with(&mut self, isa: Isa, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
         let Self { ratings, sgd, user_biases, item_biases, user_rows, item_rows, .. } = self;
         for _ in 0..epochs {
+            let mut told = 0;
             for (user, positions) in ratings.runs() {
                 let user_row = &mut user_rows[user * sgd.lines..(user + 1) * sgd.lines];
                 let mut start = positions.start;
                 while start < positions.end {
-                    if monitor.cancelled() {
-                        return Err(Error::Cancelled);
-                    }
                     let end = positions.end.min(start + BLOCK);
                     sgd.run(isa, ratings.part(start..end), user_row, &mut user_biases[user], item_rows, item_biases);
-                    monitor.advance((end - start) as u64);
                     start = end;
+                    if end - told >= BLOCK || end == ratings.len() {
+                        monitor.advance((end - told) as u64);
+                        told = end;
+                        if monitor.cancelled() {
+                            return Err(Error::Cancelled);
+                        }
+                    }
                 }
             }
         }
@@ -258,13 +262,12 @@ impl Estimates<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Estimates, Svd, SvdOptions};
+    use super::{BLOCK, Estimates, Svd, SvdOptions};
     use crate::core::error::Error;
     use crate::recommend::fit::{Monitor, Progress};
     use crate::recommend::ratings::Ratings;
     use ironhorn_kernels::cpu::factor::Rate;
     use ironhorn_kernels::cpu::simd::Isa;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     const OPTIONS: SvdOptions = {
         let rate = Rate { learning_rate: 0.02, regularization: 0.02 };
@@ -319,7 +322,7 @@ mod tests {
     fn learns_a_rule_of_rank_one() {
         let mut fit = fit(10);
         let before = squared_error(&fit);
-        fit.run(300, &Progress::default()).unwrap();
+        fit.run(300, &mut &Progress::default()).unwrap();
         let after = squared_error(&fit);
         assert!(before > 0.4 && after < 0.01, "{before} -> {after}");
     }
@@ -327,9 +330,9 @@ mod tests {
     #[test]
     fn epochs_in_one_call_or_in_many_give_the_same_bits() {
         let (mut once, mut often) = (fit(12), fit(12));
-        once.run(6, &Progress::default()).unwrap();
+        once.run(6, &mut &Progress::default()).unwrap();
         for _ in 0..6 {
-            often.run(1, &Progress::default()).unwrap();
+            often.run(1, &mut &Progress::default()).unwrap();
         }
         assert_eq!(once.model(), often.model());
     }
@@ -338,11 +341,11 @@ mod tests {
     fn instruction_sets_agree() {
         for factors in [0, 5, 100, 150] {
             let mut reference = fit(factors);
-            reference.run_with(Isa::Scalar, 5, &Progress::default()).unwrap();
+            reference.run_with(Isa::Scalar, 5, &mut &Progress::default()).unwrap();
             let want = reference.model();
             for isa in Isa::available() {
                 let mut other = fit(factors);
-                other.run_with(isa, 5, &Progress::default()).unwrap();
+                other.run_with(isa, 5, &mut &Progress::default()).unwrap();
                 let got = other.model();
                 let pairs = [(&got.user_factors, &want.user_factors), (&got.item_biases, &want.item_biases)];
                 for (a, b) in pairs {
@@ -354,24 +357,32 @@ mod tests {
     }
 
     /// Says stop once this many ratings were used.
-    struct StopAfter(AtomicU64, u64);
+    struct StopAfter(u64, u64);
 
     impl Monitor for StopAfter {
-        fn cancelled(&self) -> bool {
-            self.0.load(Ordering::Relaxed) >= self.1
+        fn cancelled(&mut self) -> bool {
+            self.0 >= self.1
         }
-        fn advance(&self, ratings: u64) {
-            self.0.fetch_add(ratings, Ordering::Relaxed);
+        fn advance(&mut self, ratings: u64) {
+            self.0 += ratings;
         }
     }
 
     #[test]
-    fn stops_between_users() {
-        let mut fit = fit(4);
-        assert_eq!(fit.epoch_len(), 600);
-        let monitor = StopAfter(AtomicU64::new(0), 50);
-        assert_eq!(fit.run(1000, &monitor), Err(Error::Cancelled));
-        assert_eq!(monitor.0.load(Ordering::Relaxed), 60);
+    fn stops_when_told() {
+        let mut few = fit(4);
+        assert_eq!(few.epoch_len(), 600);
+        let mut monitor = StopAfter(0, 700);
+        assert_eq!(few.run(1000, &mut monitor), Err(Error::Cancelled));
+        assert_eq!(monitor.0, 1200, "after an epoch");
+
+        let items = vec![0; 3 * BLOCK + 5];
+        let values = vec![3.0; items.len()];
+        let ratings = Ratings::new(vec![0], &[items.len()], items, values, 1, 1).unwrap();
+        let mut many = Svd::new(ratings, OPTIONS, 2, &[0.1; 2], &[0.1; 2]).unwrap();
+        let mut monitor = StopAfter(0, 1);
+        assert_eq!(many.run(1, &mut monitor), Err(Error::Cancelled));
+        assert_eq!(monitor.0, BLOCK as u64, "within a user of many ratings");
     }
 
     #[test]

@@ -4,21 +4,20 @@
 //! line, needs no tail, and padding stays zero under the update (every term of it is a product with zero).
 //!
 //! ```text
-//! user row p -> registers                      (up to 16 lines; longer rows stay in L1)
-//! for rating r of this user, on item i:
+//! for rating r of this user, on item i:        (the user's row p stays in L1)
 //!     prefetch the item row 4 ratings ahead
 //!     error = r - (mean + bu + bi + p . q)
 //!     bu += lr (error - reg bu);  bi likewise
 //!     p   = (1 - lr reg) p + lr error q        both from the old p and q
 //!     q   = (1 - lr reg) q + lr error p
-//! registers -> user row
 //! ```
 //!
-//! Each rating waits for the one before it, since both touch `p`: order is part of the result. With AVX-512 the dot
-//! product is taken out of that chain. As `p' = d p + a q`, the next rating's `q' . p'` equals `d (q' . p) + a (q' . q)`,
-//! and both products are known before `a`, which holds the error, is. What limits speed is then the multiply-add units:
-//! six vector operations a line. The other paths wait for the horizontal sum. Item rows come from L2 or L3, which
-//! the prefetch hides as long as ratings are grouped by user.
+//! Each rating waits for the one before it, since both touch `p`: order is part of the result. The vector paths take
+//! the dot product out of that chain. As `p' = d p + a q`, the next rating's `next . p'` equals
+//! `d (next . p) + a (next . q)`, and both of these are known before `a`, which holds the error, is: one pass over the
+//! lines updates `p` and `q` and gathers the two products. What limits speed is then the multiply-add units and the
+//! stores: six vector operations, three loads and two stores a line. Item rows come from L2 or L3, which the prefetch
+//! hides as long as ratings are grouped by user. The scalar path is the formulas as they stand.
 
 use crate::cpu::simd::Isa;
 
@@ -189,13 +188,90 @@ mod scalar {
     }
 }
 
+/// The loop nest, for the registers of one instruction set.
+#[cfg(target_arch = "x86_64")]
+macro_rules! vector_path {
+    (
+        $features:literal, $width:expr, $zero:ident, $set:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $fma:ident
+    ) => {
+        /// # Safety
+        /// Every item of `rated` has a row of `sgd.lines` lines in `item_rows` and a bias.
+        #[target_feature(enable = $features)]
+        pub unsafe fn run(
+            sgd: &FactorSgd,
+            rated: UserRatings<'_>,
+            user_row: &mut [Line],
+            user_bias: &mut f64,
+            item_rows: &mut [Line],
+            item_biases: &mut [f64],
+        ) {
+            let Some(&first) = rated.items.first() else { return };
+            let length = sgd.lines * LANES;
+            let user = user_row.as_mut_ptr().cast::<f64>();
+            let items = item_rows.as_mut_ptr().cast::<f64>();
+            let user_decay = $set(sgd.user_factors.decay());
+            let item_decay = $set(sgd.item_factors.decay());
+            // SAFETY: every row that is touched lies within `item_rows` by this function's contract, the user's row is
+            // apart from them (two exclusive borrows), and `Line` is aligned to 64 bytes. Prefetching cannot fault.
+            unsafe {
+                let product_with_user = |row: *const f64| {
+                    dot(std::slice::from_raw_parts(user, length), std::slice::from_raw_parts(row, length))
+                };
+                let mut item = first as usize;
+                let mut q = items.add(item * length);
+                let mut product = product_with_user(q);
+                for (index, &rating) in rated.ratings.iter().enumerate() {
+                    if let Some(&ahead) = rated.items.get(index + AHEAD) {
+                        for line in 0..sgd.lines {
+                            _mm_prefetch::<_MM_HINT_T0>(items.add(ahead as usize * length + line * LANES).cast());
+                        }
+                    }
+                    let error = sgd.error(rating, product, user_bias, item_biases.get_unchecked_mut(item));
+                    let step = sgd.user_factors.learning_rate * error;
+                    let (user_step, item_step) = ($set(step), $set(sgd.item_factors.learning_rate * error));
+                    // Past the last rating its own row stands in, and the products are not used.
+                    let next_item = rated.items.get(index + 1).map_or(item, |&next| next as usize);
+                    let next = items.add(next_item * length);
+                    let (mut with_user, mut with_item) = ([$zero(); 2], [$zero(); 2]);
+                    let mut update = |start: usize, chain: usize| {
+                        let (old_p, old_q) = ($load(user.add(start)), $load(q.add(start)));
+                        let ahead = $load(next.add(start));
+                        with_user[chain] = $fma(ahead, old_p, with_user[chain]);
+                        with_item[chain] = $fma(ahead, old_q, with_item[chain]);
+                        $store(user.add(start), $fma(user_step, old_q, $mul(user_decay, old_p)));
+                        $store(q.add(start), $fma(item_step, old_p, $mul(item_decay, old_q)));
+                    };
+                    let mut start = 0;
+                    while start + 2 * $width <= length {
+                        update(start, 0);
+                        update(start + $width, 1);
+                        start += 2 * $width;
+                    }
+                    if start < length {
+                        update(start, 0);
+                    }
+                    product = if next_item == item {
+                        // The same item again (or the end): its row has just changed, so the products are stale.
+                        product_with_user(q)
+                    } else {
+                        let with_user = sum($add(with_user[0], with_user[1]));
+                        let with_item = sum($add(with_item[0], with_item[1]));
+                        sgd.user_factors.decay().mul_add(with_user, step * with_item)
+                    };
+                    (item, q) = (next_item, next);
+                }
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use super::{AHEAD, FactorSgd, LANES, Line, UserRatings};
     use std::arch::x86_64::{
         __m256d, _MM_HINT_T0, _mm_add_pd, _mm_add_sd, _mm_cvtsd_f64, _mm_prefetch, _mm_unpackhi_pd, _mm256_add_pd,
-        _mm256_castpd256_pd128, _mm256_extractf128_pd, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_mul_pd, _mm256_set1_pd,
-        _mm256_setzero_pd, _mm256_storeu_pd,
+        _mm256_castpd256_pd128, _mm256_extractf128_pd, _mm256_fmadd_pd, _mm256_load_pd, _mm256_loadu_pd, _mm256_mul_pd,
+        _mm256_set1_pd, _mm256_setzero_pd, _mm256_store_pd,
     };
 
     /// Doubles in a register.
@@ -233,48 +309,17 @@ mod avx2 {
         sum(_mm256_add_pd(_mm256_add_pd(sums[0], sums[1]), _mm256_add_pd(sums[2], sums[3]))) + tail
     }
 
-    /// Rows stay in memory: 16 registers hold no useful part of them, and the user's row does not leave L1.
-    ///
-    /// # Safety
-    /// Every item of `rated` has a row of `sgd.lines` lines in `item_rows` and a bias.
-    #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn run(
-        sgd: &FactorSgd,
-        rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        item_rows: &mut [Line],
-        item_biases: &mut [f64],
-    ) {
-        let width = sgd.lines * LANES;
-        let user = user_row.as_mut_ptr().cast::<f64>();
-        let items = item_rows.as_mut_ptr().cast::<f64>();
-        let user_decay = _mm256_set1_pd(sgd.user_factors.decay());
-        let item_decay = _mm256_set1_pd(sgd.item_factors.decay());
-        for (index, (&item, &rating)) in rated.items.iter().zip(rated.ratings).enumerate() {
-            // SAFETY: the item's row lies within `item_rows` by this function's contract, and the user's row is apart
-            // from it (two exclusive borrows). Prefetching touches an item row, too, and could not fault anyway.
-            unsafe {
-                if let Some(&next) = rated.items.get(index + AHEAD) {
-                    for line in 0..sgd.lines {
-                        _mm_prefetch::<_MM_HINT_T0>(items.add(next as usize * width + line * LANES).cast());
-                    }
-                }
-                let q = items.add(item as usize * width);
-                let product = dot(std::slice::from_raw_parts(user, width), std::slice::from_raw_parts(q, width));
-                let error = sgd.error(rating, product, user_bias, &mut item_biases[item as usize]);
-                let user_step = _mm256_set1_pd(sgd.user_factors.learning_rate * error);
-                let item_step = _mm256_set1_pd(sgd.item_factors.learning_rate * error);
-                for start in (0..width).step_by(WIDTH) {
-                    let (old_p, old_q) = (_mm256_loadu_pd(user.add(start)), _mm256_loadu_pd(q.add(start)));
-                    let new_p = _mm256_fmadd_pd(user_step, old_q, _mm256_mul_pd(user_decay, old_p));
-                    let new_q = _mm256_fmadd_pd(item_step, old_p, _mm256_mul_pd(item_decay, old_q));
-                    _mm256_storeu_pd(user.add(start), new_p);
-                    _mm256_storeu_pd(q.add(start), new_q);
-                }
-            }
-        }
-    }
+    vector_path!(
+        "avx2,fma",
+        WIDTH,
+        _mm256_setzero_pd,
+        _mm256_set1_pd,
+        _mm256_load_pd,
+        _mm256_store_pd,
+        _mm256_add_pd,
+        _mm256_mul_pd,
+        _mm256_fmadd_pd
+    );
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -290,8 +335,8 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    fn sum(sums: [__m512d; CHAINS]) -> f64 {
-        _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(sums[0], sums[1]), _mm512_add_pd(sums[2], sums[3])))
+    fn sum(x: __m512d) -> f64 {
+        _mm512_reduce_add_pd(x)
     }
 
     #[inline]
@@ -317,161 +362,20 @@ mod avx512 {
                 start += LANES;
             }
         }
-        sum(sums)
+        sum(_mm512_add_pd(_mm512_add_pd(sums[0], sums[1]), _mm512_add_pd(sums[2], sums[3])))
     }
 
-    /// # Safety
-    /// Every item of `rated` has a row of `sgd.lines` lines in `item_rows` and a bias.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    pub unsafe fn run(
-        sgd: &FactorSgd,
-        rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        item_rows: &mut [Line],
-        item_biases: &mut [f64],
-    ) {
-        macro_rules! by_lines {
-            ($($lines:literal)*) => {
-                match sgd.lines {
-                    // SAFETY: this function's contract is that of both.
-                    $($lines => unsafe {
-                        in_registers::<$lines>(sgd, rated, user_row, user_bias, item_rows, item_biases)
-                    },)*
-                    // SAFETY: as above.
-                    _ => unsafe { in_memory(sgd, rated, user_row, user_bias, item_rows, item_biases) },
-                }
-            };
-        }
-        by_lines!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-    }
-
-    /// The user's row in `N` registers from the first rating to the last; dot products one rating ahead.
-    ///
-    /// # Safety
-    /// As [`run`], with `sgd.lines == N`, `N > 0`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    unsafe fn in_registers<const N: usize>(
-        sgd: &FactorSgd,
-        rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        item_rows: &mut [Line],
-        item_biases: &mut [f64],
-    ) {
-        let Some(&first) = rated.items.first() else { return };
-        let items = item_rows.as_mut_ptr();
-        let user_decay = _mm512_set1_pd(sgd.user_factors.decay());
-        let item_decay = _mm512_set1_pd(sgd.item_factors.decay());
-        let mut bias = *user_bias;
-        // SAFETY: every row that is touched lies within `item_rows` by this function's contract, the user's row is
-        // apart from them (two exclusive borrows), and `Line` is aligned to 64 bytes.
-        unsafe {
-            let mut p = [_mm512_setzero_pd(); N];
-            for (line, register) in p.iter_mut().enumerate() {
-                *register = _mm512_load_pd(user_row[line].0.as_ptr());
-            }
-            let mut item = first as usize;
-            let mut q = items.add(item * N).cast::<f64>();
-            let mut product = {
-                let mut sums = [_mm512_setzero_pd(); CHAINS];
-                for (line, &register) in p.iter().enumerate() {
-                    let old_q = _mm512_load_pd(q.add(line * LANES));
-                    sums[line % CHAINS] = _mm512_fmadd_pd(register, old_q, sums[line % CHAINS]);
-                }
-                sum(sums)
-            };
-            for (index, &rating) in rated.ratings.iter().enumerate() {
-                if let Some(&ahead) = rated.items.get(index + AHEAD) {
-                    for line in 0..N {
-                        _mm_prefetch::<_MM_HINT_T0>(items.add(ahead as usize * N + line).cast());
-                    }
-                }
-                // Past the last rating its own row stands in, and the products are not used.
-                let next_item = rated.items.get(index + 1).map_or(item, |&next| next as usize);
-                let next = items.add(next_item * N).cast::<f64>();
-                let mut with_user = [_mm512_setzero_pd(); 2];
-                let mut with_item = [_mm512_setzero_pd(); 2];
-                for (line, &register) in p.iter().enumerate() {
-                    let ahead = _mm512_load_pd(next.add(line * LANES));
-                    let old_q = _mm512_load_pd(q.add(line * LANES));
-                    with_user[line % 2] = _mm512_fmadd_pd(ahead, register, with_user[line % 2]);
-                    with_item[line % 2] = _mm512_fmadd_pd(ahead, old_q, with_item[line % 2]);
-                }
-                let with_user = _mm512_reduce_add_pd(_mm512_add_pd(with_user[0], with_user[1]));
-                let with_item = _mm512_reduce_add_pd(_mm512_add_pd(with_item[0], with_item[1]));
-
-                let error = sgd.error(rating, product, &mut bias, item_biases.get_unchecked_mut(item));
-                let step = sgd.user_factors.learning_rate * error;
-                let user_step = _mm512_set1_pd(step);
-                let item_step = _mm512_set1_pd(sgd.item_factors.learning_rate * error);
-                for (line, register) in p.iter_mut().enumerate() {
-                    let old_q = _mm512_load_pd(q.add(line * LANES));
-                    let new_q = _mm512_fmadd_pd(item_step, *register, _mm512_mul_pd(item_decay, old_q));
-                    *register = _mm512_fmadd_pd(user_step, old_q, _mm512_mul_pd(user_decay, *register));
-                    _mm512_store_pd(q.add(line * LANES), new_q);
-                }
-                if next_item == item {
-                    // The same item again (or the end): its row has just changed, so the products are stale.
-                    let mut sums = [_mm512_setzero_pd(); CHAINS];
-                    for (line, &register) in p.iter().enumerate() {
-                        let new_q = _mm512_load_pd(q.add(line * LANES));
-                        sums[line % CHAINS] = _mm512_fmadd_pd(register, new_q, sums[line % CHAINS]);
-                    }
-                    product = sum(sums);
-                } else {
-                    product = sgd.user_factors.decay().mul_add(with_user, step * with_item);
-                }
-                (item, q) = (next_item, next);
-            }
-            for (line, &register) in p.iter().enumerate() {
-                _mm512_store_pd(user_row[line].0.as_mut_ptr(), register);
-            }
-        }
-        *user_bias = bias;
-    }
-
-    /// Rows of any length, both in memory.
-    ///
-    /// # Safety
-    /// As [`run`].
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    unsafe fn in_memory(
-        sgd: &FactorSgd,
-        rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        item_rows: &mut [Line],
-        item_biases: &mut [f64],
-    ) {
-        let width = sgd.lines * LANES;
-        let user = user_row.as_mut_ptr().cast::<f64>();
-        let items = item_rows.as_mut_ptr().cast::<f64>();
-        let user_decay = _mm512_set1_pd(sgd.user_factors.decay());
-        let item_decay = _mm512_set1_pd(sgd.item_factors.decay());
-        for (index, (&item, &rating)) in rated.items.iter().zip(rated.ratings).enumerate() {
-            // SAFETY: as in `in_registers`.
-            unsafe {
-                if let Some(&next) = rated.items.get(index + AHEAD) {
-                    for line in 0..sgd.lines {
-                        _mm_prefetch::<_MM_HINT_T0>(items.add(next as usize * width + line * LANES).cast());
-                    }
-                }
-                let q = items.add(item as usize * width);
-                let product = dot(std::slice::from_raw_parts(user, width), std::slice::from_raw_parts(q, width));
-                let error = sgd.error(rating, product, user_bias, &mut item_biases[item as usize]);
-                let user_step = _mm512_set1_pd(sgd.user_factors.learning_rate * error);
-                let item_step = _mm512_set1_pd(sgd.item_factors.learning_rate * error);
-                for start in (0..width).step_by(LANES) {
-                    let (old_p, old_q) = (_mm512_load_pd(user.add(start)), _mm512_load_pd(q.add(start)));
-                    let new_p = _mm512_fmadd_pd(user_step, old_q, _mm512_mul_pd(user_decay, old_p));
-                    let new_q = _mm512_fmadd_pd(item_step, old_p, _mm512_mul_pd(item_decay, old_q));
-                    _mm512_store_pd(user.add(start), new_p);
-                    _mm512_store_pd(q.add(start), new_q);
-                }
-            }
-        }
-    }
+    vector_path!(
+        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
+        LANES,
+        _mm512_setzero_pd,
+        _mm512_set1_pd,
+        _mm512_load_pd,
+        _mm512_store_pd,
+        _mm512_add_pd,
+        _mm512_mul_pd,
+        _mm512_fmadd_pd
+    );
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 import operator
 import warnings
 from collections.abc import Iterable
+from concurrent.futures import CancelledError
 from functools import partial
 from itertools import repeat
 from typing import Any, Self
@@ -119,6 +120,7 @@ class SVD(AlgoBase):
         Raises:
             ValueError: Without ratings, for a rating that is not finite, or for an option out of range.
             TypeError: When it is not a trainset.
+            concurrent.futures.CancelledError: After `cancel`.
         """
         super().fit(trainset)
         if trainset.n_ratings == 0:
@@ -128,7 +130,7 @@ class SVD(AlgoBase):
         shape = (self.init_mean, self.init_std_dev)
         user_factors = rng.normal(*shape, size=(trainset.n_users, self.n_factors))
         item_factors = rng.normal(*shape, size=(trainset.n_items, self.n_factors))
-        self._running = SvdFit(
+        running = self._running = SvdFit(
             *_user_major(trainset),
             user_factors,
             item_factors,
@@ -141,10 +143,14 @@ class SVD(AlgoBase):
             if self.verbose:
                 for epoch in range(n_epochs):
                     print(f"Processing epoch {epoch}")
-                    self._running.run(1)
+                    running.run(1)
             else:
-                self._running.run(max(n_epochs, 0))
-            self.bu, self.bi, self.pu, self.qi = self._running.parameters()
+                running.run(max(n_epochs, 0))
+            self.bu, self.bi, self.pu, self.qi = running.parameters()
+        except KeyboardInterrupt:
+            if running.cancelled:
+                raise CancelledError("This fit was cancelled.") from None
+            raise
         finally:
             del self._running
         if not (np.isfinite(self.pu).all() and np.isfinite(self.qi).all()):
