@@ -3,11 +3,14 @@
 pub mod cast;
 pub mod disjoint;
 pub mod elementwise;
+pub mod factor;
 pub mod float;
 pub mod gather;
 pub mod gemm;
 pub mod movement;
 pub mod random;
+pub mod reduce;
+pub mod rnn;
 pub mod simd;
 pub mod vector_math;
 pub mod workspace;

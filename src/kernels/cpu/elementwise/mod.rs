@@ -19,7 +19,7 @@
 pub mod element;
 mod load;
 mod program;
-mod scalar;
+pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
 
