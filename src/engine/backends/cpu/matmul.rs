@@ -1,0 +1,66 @@
+//! Matrix products.
+
+use ironhorn_kernels::cpu::gemm::{self, Activation, Gemm, GemmShape, Matrix, Output};
+use ironhorn_kernels::cpu::simd::Isa;
+
+use super::{Cost, Io, Lowered, Lowering, floats};
+use crate::core::Spec;
+use crate::ops::linalg::matmul::MatMul;
+
+pub fn lower(isa: Isa, op: &MatMul, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let (a, b, c) = (inputs[0].shape.concrete()?, inputs[1].shape.concrete()?, outputs[0].shape.concrete()?);
+    let (a_lead, a_tail) = a.split_at(a.len() - 2);
+    let (b_lead, b_tail) = b.split_at(b.len() - 2);
+    let mut m = if op.transpose_a { a_tail[1] } else { a_tail[0] };
+    let k = if op.transpose_a { a_tail[0] } else { a_tail[1] };
+    let n = if op.transpose_b { b_tail[0] } else { b_tail[1] };
+    let mut batch: usize = c[..c.len() - 2].iter().product();
+    let b_batches: usize = b_lead.iter().product();
+    let a_batches: usize = a_lead.iter().product();
+    if b_batches == 1 && !op.transpose_a && a_batches == batch {
+        // One matrix on the right: the leading axes of the left are just more rows.
+        m *= batch;
+        batch = 1;
+    } else if !((a_batches == batch || a_batches == 1) && (b_batches == batch || b_batches == 1)) {
+        return Ok(None);
+    }
+    let stride = |batches: usize, elements: usize| if batches == 1 { 0 } else { elements };
+    let layout = |rows: usize, columns: usize, transposed: bool, batch_stride: usize| {
+        let (row_stride, col_stride) = if transposed { (1, rows) } else { (columns, 1) };
+        Matrix { row_stride, col_stride, batch_stride }
+    };
+    let shape = GemmShape {
+        batch,
+        m,
+        n,
+        k,
+        a: layout(m, k, op.transpose_a, if batch == 1 { 0 } else { stride(a_batches, m * k) }),
+        b: layout(k, n, op.transpose_b, if batch == 1 { 0 } else { stride(b_batches, k * n) }),
+        c: Output { row_stride: n, batch_stride: m * n },
+    };
+    let activation = if op.epilogue.relu { Activation::Relu } else { Activation::Linear };
+    let kernel = Gemm::new(shape, gemm::Epilogue { accumulate: false, activation });
+    let (a_len, b_len, c_len) =
+        (inputs[0].shape.elements()?, inputs[1].shape.elements()?, outputs[0].shape.elements()?);
+    let has_bias = op.epilogue.bias;
+    let bytes = (a_len + b_len + c_len) as f64 * outputs[0].dtype.size() as f64;
+    let cost = Cost { flops: 2.0 * (batch * m * n * k) as f64, bytes };
+    floats!(outputs[0].dtype, T => {
+        let (chunks, finish, scratch) = (kernel.chunks(), kernel.finish_chunks(), kernel.scratch::<T>());
+        let run = move |phase: usize, chunk: usize, io: &Io| {
+            // SAFETY: by the contract of `Kernel::run`.
+            unsafe {
+                let bias = has_bias.then(|| io.input::<T>(2, n));
+                let c = io.output::<T>(0, c_len);
+                if phase == 0 {
+                    let (a, b) = (io.input::<T>(0, a_len), io.input::<T>(1, b_len));
+                    kernel.run::<T>(isa, chunk, a, b, bias, c, io.scratch::<T>());
+                } else {
+                    kernel.finish::<T>(isa, chunk, bias, c, io.scratch::<T>());
+                }
+            }
+            Ok(())
+        };
+        Ok(Some(Lowered::new(chunks, run).then(finish).scratch(scratch).cost(cost)))
+    })
+}

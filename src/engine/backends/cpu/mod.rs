@@ -1,0 +1,88 @@
+//! The CPU backend: what runs each op. One file a family; each turns geometry and types into calls of
+//! `ironhorn_kernels::cpu`.
+
+pub mod copy;
+mod elementwise;
+mod lowered;
+mod matmul;
+mod movement;
+mod reduce;
+
+use ironhorn_kernels::cpu::elementwise::Element;
+use ironhorn_kernels::cpu::simd::Isa;
+
+use super::{Backend, Cost, Io, Kernel};
+use crate::core::{DType, Error, Result, Spec};
+use crate::ops::Op;
+use lowered::{Lowered, floats};
+
+/// The processor, with the instruction set its kernels use.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu {
+    pub isa: Isa,
+}
+
+impl Cpu {
+    pub fn active() -> Cpu {
+        Cpu { isa: Isa::active() }
+    }
+}
+
+/// What a family's `lower` gives: a kernel, or `None` where the op must be decomposed.
+type Lowering = Result<Option<Lowered>>;
+
+impl Backend for Cpu {
+    fn lower(&self, op: &Op, inputs: &[Spec], outputs: &[Spec]) -> Result<Option<Box<dyn Kernel>>> {
+        let isa = self.isa;
+        let lowered = match op {
+            Op::Elementwise(op) => elementwise::lower(isa, op, inputs, outputs),
+            Op::Fused(op) => elementwise::lower_fused(isa, op, inputs, outputs),
+            Op::Cast(_) => elementwise::lower_cast(inputs, outputs),
+            Op::Transpose(op) => movement::transpose(op, inputs),
+            Op::Broadcast(_) | Op::BroadcastLike(_) => movement::broadcast(inputs, outputs),
+            Op::Concat(op) => movement::concat(op, inputs, outputs),
+            Op::Slice(op) => movement::slice(op, inputs, outputs),
+            Op::SliceGrad(op) => movement::slice_grad(op, inputs, outputs),
+            Op::Pad(op) => movement::pad(op, inputs, outputs),
+            Op::Iota(op) => movement::iota(op, outputs),
+            Op::Reduce(op) => reduce::reduce(isa, op, inputs, outputs),
+            Op::ArgReduce(op) => reduce::arg_reduce(isa, op, inputs, outputs),
+            Op::MatMul(op) => matmul::lower(isa, op, inputs, outputs),
+            Op::Conv(_) | Op::ConvInputGrad(_) | Op::ConvKernelGrad(_) => Err(Error::internal("conv is being wired")),
+            Op::SumLike(_) => Ok(None),
+            // Views, or known to the plan: they never reach a backend.
+            Op::Reshape(_) | Op::ReshapeLike(_) | Op::DimValue(_) | Op::StopGradient(_) => {
+                Err(Error::internal(format!("{} reached the backend", op.name())))
+            }
+        }?;
+        Ok(lowered.map(|kernel| Box::new(kernel) as Box<dyn Kernel>))
+    }
+}
+
+/// The kernels' name of an element type.
+pub fn element(dtype: DType) -> Element {
+    match dtype {
+        DType::Bool => Element::Bool,
+        DType::Uint8 => Element::U8,
+        DType::Uint16 => Element::U16,
+        DType::Uint32 => Element::U32,
+        DType::Uint64 => Element::U64,
+        DType::Int8 => Element::I8,
+        DType::Int16 => Element::I16,
+        DType::Int32 => Element::I32,
+        DType::Int64 => Element::I64,
+        DType::Float16 => Element::F16,
+        DType::Bfloat16 => Element::Bf16,
+        DType::Float32 => Element::F32,
+        DType::Float64 => Element::F64,
+    }
+}
+
+/// The cost of reading `inputs` and writing `outputs` once, with `flops` operations an output element.
+fn streaming(inputs: &[Spec], outputs: &[Spec], flops: f64) -> Result<Cost> {
+    let mut bytes = 0.0;
+    for spec in inputs.iter().chain(outputs) {
+        bytes += spec.bytes()? as f64;
+    }
+    Ok(Cost { flops: outputs.first().map_or(Ok(0), |spec| spec.shape.elements())? as f64 * flops, bytes })
+}

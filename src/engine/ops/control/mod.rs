@@ -1,0 +1,3 @@
+//! Control flow and what stops it.
+
+pub mod stop_gradient;

@@ -1,0 +1,131 @@
+//! `matmul(a, b)`: `(.., m, k) x (.., k, n) -> (.., m, n)`, leading axes broadcast; either operand may be read transposed.
+//!
+//! Gradients: `da = g b^T`, `db = a^T g`, each read transposed where the operand was, summed over broadcast axes.
+//! With an epilogue the op is `activation(a b + bias)`, made by the `fuse_epilogue` pass after gradients are written.
+
+use ironhorn_kernels::cpu::elementwise::Scalar;
+
+use crate::core::{Dim, Error, Result, Shape, Spec};
+use crate::ops::shape::broadcast::Broadcast;
+use crate::ops::{Attributes, Graph, GradContext, Operation, Promotion, Value, expect_float};
+
+/// What is done to a product before it is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Epilogue {
+    /// A third input of shape `(n,)` is added.
+    pub bias: bool,
+    /// `max(y, 0)` is applied.
+    pub relu: bool,
+}
+
+impl Epilogue {
+    pub fn is_empty(self) -> bool {
+        self == Epilogue::default()
+    }
+
+    /// The epilogue in ops.
+    pub fn decompose(self, graph: &mut Graph, product: Value, bias: Option<&Value>) -> Result<Value> {
+        let mut y = product;
+        if let (true, Some(&bias)) = (self.bias, bias) {
+            y = graph.add(y, bias)?;
+        }
+        if self.relu {
+            y = graph.elementwise(Scalar::Relu, &[y])?;
+        }
+        Ok(y)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct MatMul {
+    pub transpose_a: bool,
+    pub transpose_b: bool,
+    pub epilogue: Epilogue,
+}
+
+impl Operation for MatMul {
+    const NAME: &'static str = "matmul";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(MatMul {
+            transpose_a: attributes.bool("transpose_a", false)?,
+            transpose_b: attributes.bool("transpose_b", false)?,
+            epilogue: Epilogue::default(),
+        })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        super::super::expect_inputs(inputs, 2 + usize::from(self.epilogue.bias))?;
+        let (a, b) = (&inputs[0].shape, &inputs[1].shape);
+        if a.rank() < 2 || b.rank() < 2 {
+            return Err(Error::shape(format!("operands must have at least 2 axes, got {a} and {b}")));
+        }
+        let dtype = expect_float(inputs)?;
+        let (a_lead, a_tail) = a.0.split_at(a.rank() - 2);
+        let (b_lead, b_tail) = b.0.split_at(b.rank() - 2);
+        let (m, k) = if self.transpose_a { (a_tail[1], a_tail[0]) } else { (a_tail[0], a_tail[1]) };
+        let (k2, n) = if self.transpose_b { (b_tail[1], b_tail[0]) } else { (b_tail[0], b_tail[1]) };
+        if !k.agrees(k2) {
+            return Err(Error::shape(format!(
+                "shapes {a} and {b} do not multiply: {} columns of the first meet {} rows of the second",
+                k.known().unwrap_or(0),
+                k2.known().unwrap_or(0)
+            )));
+        }
+        let mut dims = Shape(a_lead.to_vec()).broadcast(&Shape(b_lead.to_vec()))?.0;
+        dims.extend([m, n]);
+        Ok(vec![Spec::new(Shape(dims), dtype)])
+    }
+
+    fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        if !self.epilogue.is_empty() {
+            return Err(Error::internal("gradients are written before epilogues are fused"));
+        }
+        let g = context.gradient(0)?;
+        let (a, b) = (context.inputs[0], context.inputs[1]);
+        let graph = &mut *context.graph;
+        let mut product = |x, transpose_a, y, transpose_b, like| -> Result<Option<Value>> {
+            let op = MatMul { transpose_a, transpose_b, epilogue: Epilogue::default() };
+            let full = graph.apply(op, &[x, y])?;
+            Ok(Some(graph.sum_like(full, like)?))
+        };
+        let da = match (context.wanted[0], self.transpose_a) {
+            (false, _) => None,
+            (true, false) => product(g, false, b, !self.transpose_b, a)?,
+            (true, true) => product(b, self.transpose_b, g, true, a)?,
+        };
+        let db = match (context.wanted[1], self.transpose_b) {
+            (false, _) => None,
+            (true, false) => product(a, !self.transpose_a, g, false, b)?,
+            (true, true) => product(g, true, a, self.transpose_a, b)?,
+        };
+        Ok(vec![da, db])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        let plain = MatMul { epilogue: Epilogue::default(), ..self.clone() };
+        if !self.epilogue.is_empty() {
+            let product = graph.apply(plain, &inputs[..2]);
+            return Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, inputs.get(2))?])));
+        }
+        // Leading axes that broadcast both ways: repeat both operands first.
+        let (a, b) = (graph.shape(inputs[0]).clone(), graph.shape(inputs[1]).clone());
+        let (a_lead, a_tail) = a.0.split_at(a.rank() - 2);
+        let (b_lead, b_tail) = b.0.split_at(b.rank() - 2);
+        let lead = Shape(a_lead.to_vec()).broadcast(&Shape(b_lead.to_vec())).ok()?;
+        let full = |tail: &[Dim]| Broadcast { shape: lead.0.iter().chain(tail).copied().collect() };
+        let (a_full, b_full) = (full(a_tail), full(b_tail));
+        if a_full.shape == a.0 && b_full.shape == b.0 {
+            return None;
+        }
+        let run = || -> Result<Vec<Value>> {
+            let (a, b) = (graph.apply(a_full, &inputs[..1])?, graph.apply(b_full, &inputs[1..2])?);
+            graph.append(plain, &[a, b])
+        };
+        Some(run())
+    }
+
+    fn promotion(&self) -> Promotion {
+        Promotion::Float
+    }
+}

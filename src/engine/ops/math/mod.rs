@@ -1,0 +1,3 @@
+//! Arithmetic that is not elementwise arithmetic.
+
+pub mod cast;

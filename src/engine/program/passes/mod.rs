@@ -1,0 +1,37 @@
+//! Passes: each takes a program and gives one that means the same. The list in `run` is the order.
+
+pub mod dead_code;
+pub mod fold_constants;
+pub mod fuse_elementwise;
+pub mod fuse_epilogue;
+pub mod rebuild;
+pub mod simplify;
+
+use super::Program;
+use super::verify::verify;
+use crate::core::Result;
+
+/// A pass and its name.
+pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
+
+/// The passes in the order they run.
+pub const PASSES: [Pass; 6] = [
+    ("dead_code", dead_code::run),
+    ("simplify", simplify::run),
+    ("fold_constants", fold_constants::run),
+    ("fuse_epilogue", fuse_epilogue::run),
+    ("fuse_elementwise", fuse_elementwise::run),
+    ("dead_code", dead_code::run),
+];
+
+/// Runs every pass; in debug builds the program is verified after each.
+pub fn run(program: Program) -> Result<Program> {
+    let mut program = program;
+    for (_, pass) in PASSES {
+        program = pass(&program)?;
+        if cfg!(debug_assertions) {
+            verify(&program)?;
+        }
+    }
+    Ok(program)
+}

@@ -1,0 +1,112 @@
+//! Leaves out work whose result is known: repeated nodes, neutral elements, casts and transposes that cancel, broadcasts
+//! that an elementwise op does by itself, and marks that only derivatives read.
+
+use std::collections::HashMap;
+
+use ironhorn_kernels::cpu::elementwise::Scalar;
+
+use super::rebuild::Rebuild;
+use crate::core::Result;
+use crate::ops::elementwise::Elementwise;
+use crate::ops::{Effects, Graph, Node, Op, Value};
+use crate::program::Program;
+
+pub fn run(program: &Program) -> Result<Program> {
+    let mut rebuild = Rebuild::new(program);
+    let mut seen: HashMap<(Op, Vec<Value>), Vec<Value>> = HashMap::new();
+    for node in &program.graph.nodes {
+        let mut inputs = rebuild.get_all(&node.inputs);
+        skip_broadcasts(&rebuild.new, &node.op, &mut inputs);
+        if let Some(same) = neutral(&rebuild.new, &node.op, &inputs) {
+            rebuild.set(node.outputs[0], same);
+            continue;
+        }
+        let op = composed(&rebuild.new, &node.op, &mut inputs);
+        let key = (op.clone(), inputs.clone());
+        let shared = seen.get(&key).filter(|_| op.effects() == Effects::Pure).cloned();
+        let outputs = match shared {
+            Some(outputs) => outputs,
+            None => {
+                let specs = node.outputs.iter().map(|&output| program.graph.spec(output).clone()).collect();
+                let outputs = rebuild.new.append_inferred(op, &inputs, specs, node.scope.clone());
+                seen.insert(key, outputs.clone());
+                outputs
+            }
+        };
+        for (&old, new) in node.outputs.iter().zip(outputs) {
+            rebuild.set(old, new);
+        }
+    }
+    rebuild.finish()
+}
+
+/// The input that an op returns unchanged, if it does.
+fn neutral(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Value> {
+    let is = |value: Value, number: f64| graph.scalar_value(value) == Some(number);
+    let keeps = |kept: Value, other: Value| {
+        graph.shape(kept).broadcast(graph.shape(other)).is_ok_and(|shape| shape == *graph.shape(kept))
+    };
+    match op {
+        Op::StopGradient(_) => Some(inputs[0]),
+        Op::Cast(cast) if graph.dtype(inputs[0]) == cast.dtype => Some(inputs[0]),
+        Op::BroadcastLike(_) | Op::ReshapeLike(_) | Op::SumLike(_) if graph.shape(inputs[0]) == graph.shape(inputs[1]) => {
+            Some(inputs[0])
+        }
+        Op::Transpose(transpose) if transpose.permutation.iter().copied().eq(0..transpose.permutation.len()) => {
+            Some(inputs[0])
+        }
+        Op::Elementwise(Elementwise { rule }) => {
+            let (a, b) = (inputs[0], *inputs.get(1).unwrap_or(&inputs[0]));
+            match rule {
+                Scalar::Add if is(b, 0.0) && keeps(a, b) => Some(a),
+                Scalar::Add if is(a, 0.0) && keeps(b, a) => Some(b),
+                Scalar::Subtract if is(b, 0.0) && keeps(a, b) => Some(a),
+                Scalar::Multiply | Scalar::Divide if is(b, 1.0) && keeps(a, b) => Some(a),
+                Scalar::Multiply if is(a, 1.0) && keeps(b, a) => Some(b),
+                Scalar::Negative => match graph.node_of(a) {
+                    Some(Node { op: Op::Elementwise(Elementwise { rule: Scalar::Negative }), inputs, .. }) => Some(inputs[0]),
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// An op and its input's op as one, where the two are of a kind.
+fn composed(graph: &Graph, op: &Op, inputs: &mut [Value]) -> Op {
+    let inner = inputs.first().and_then(|&input| graph.node_of(input)).cloned();
+    match (op, inner) {
+        (Op::Transpose(outer), Some(Node { op: Op::Transpose(inner), inputs: from, .. })) => {
+            inputs[0] = from[0];
+            let permutation = outer.permutation.iter().map(|&axis| inner.permutation[axis]).collect();
+            Op::Transpose(crate::ops::shape::transpose::Transpose { permutation })
+        }
+        (Op::Reshape(_) | Op::ReshapeLike(_), Some(Node { op: Op::Reshape(_) | Op::ReshapeLike(_), inputs: from, .. }))
+            if !matches!(op, Op::Reshape(reshape) if reshape.shape.iter().any(Option::is_none)) =>
+        {
+            inputs[0] = from[0];
+            op.clone()
+        }
+        _ => op.clone(),
+    }
+}
+
+/// Lets an elementwise op read the source of a broadcast when the other operands give the full shape.
+fn skip_broadcasts(graph: &Graph, op: &Op, inputs: &mut [Value]) {
+    if !matches!(op, Op::Elementwise(_)) || inputs.len() < 2 {
+        return;
+    }
+    for i in 0..inputs.len() {
+        let Some(Node { op: Op::BroadcastLike(_) | Op::Broadcast(_), inputs: from, .. }) = graph.node_of(inputs[i]) else {
+            continue;
+        };
+        let source = from[0];
+        let full = graph.shape(inputs[i]);
+        let covered = (0..inputs.len()).any(|j| j != i && graph.shape(inputs[j]) == full);
+        if covered {
+            inputs[i] = source;
+        }
+    }
+}

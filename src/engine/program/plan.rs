@@ -1,0 +1,534 @@
+//! A program for given input shapes: kernels in order, and where each finds its operands.
+//!
+//! Making a plan binds symbols to lengths, infers every shape again with numbers, lowers every op (or decomposes it),
+//! turns reshapes into views, orders steps into two phases, and lays out the arena. A plan holds offsets, no memory.
+//!
+//! Phases: first everything that reads variables, then the *final phase*, which writes them: optimizer updates in place,
+//! and one write-back of what else was assigned. Errors and interrupts act before the final phase only, so variables are
+//! always those of a whole run.
+
+use std::sync::Arc;
+
+use super::Program;
+use super::memory::{Lifetime, layout};
+use crate::backends::cpu::Cpu;
+use crate::backends::cpu::copy::CopyMany;
+use crate::backends::{Backend, Cost, Io, Kernel};
+use crate::core::shape::Bindings;
+use crate::core::{Array, Dim, Error, Result, Shape, Spec};
+use crate::ops::{Effects, Graph, Op, Producer, Value};
+
+/// Where an operand lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    Input(usize),
+    Variable(usize),
+    Constant(usize),
+    /// In the arena, at this buffer's offset.
+    Arena(usize),
+    Output(usize),
+    /// Nobody reads it.
+    Nowhere,
+}
+
+/// One kernel and its operands.
+pub struct PlanStep {
+    pub kernel: Box<dyn Kernel>,
+    pub name: &'static str,
+    pub scope: Arc<str>,
+    pub inputs: Vec<Place>,
+    pub outputs: Vec<Place>,
+    pub scratch: Place,
+    pub scratch_bytes: usize,
+    /// Chunks of every phase.
+    pub phases: Vec<usize>,
+}
+
+/// A program ready to run on inputs of fixed shapes.
+pub struct Plan {
+    pub steps: Vec<PlanStep>,
+    /// The first step of the final phase.
+    pub final_phase: usize,
+    pub constants: Vec<Array>,
+    pub offsets: Vec<usize>,
+    pub arena_bytes: usize,
+    pub inputs: Vec<Spec>,
+    pub outputs: Vec<Spec>,
+    /// Which variables the plan writes.
+    pub written: Vec<usize>,
+    pub cost: Cost,
+}
+
+/// The memory that a run of a plan uses.
+#[derive(Clone, Copy)]
+pub struct Memory<'a> {
+    pub inputs: &'a [*const u8],
+    pub variables: &'a [*mut u8],
+    pub outputs: &'a [*mut u8],
+    pub arena: *mut u8,
+}
+
+impl Plan {
+    /// Plans `program` for inputs of these sizes.
+    pub fn new(program: &Program, inputs: &[Vec<usize>]) -> Result<Plan> {
+        Planner::new(program).plan(inputs)
+    }
+
+    fn address(&self, place: Place, memory: &Memory) -> *mut u8 {
+        match place {
+            Place::Input(i) => memory.inputs[i].cast_mut(),
+            Place::Variable(i) => memory.variables[i],
+            Place::Constant(i) => self.constants[i].as_ptr().cast_mut(),
+            Place::Arena(i) => memory.arena.wrapping_add(self.offsets[i]),
+            Place::Output(i) => memory.outputs[i],
+            Place::Nowhere => std::ptr::null_mut(),
+        }
+    }
+
+    /// Every step's operands as addresses, into `ios`, which is reused from run to run.
+    pub fn resolve(&self, memory: &Memory, ios: &mut Vec<Io>) {
+        ios.resize_with(self.steps.len(), || Io {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            scratch: std::ptr::null_mut(),
+            scratch_bytes: 0,
+        });
+        for (step, io) in self.steps.iter().zip(ios) {
+            io.inputs.clear();
+            io.inputs.extend(step.inputs.iter().map(|&place| self.address(place, memory).cast_const()));
+            io.outputs.clear();
+            io.outputs.extend(step.outputs.iter().map(|&place| self.address(place, memory)));
+            io.scratch = self.address(step.scratch, memory);
+            io.scratch_bytes = step.scratch_bytes;
+        }
+    }
+
+    /// Runs every step on this thread.
+    ///
+    /// # Safety
+    /// `ios` was resolved from this plan for memory that is valid, of the planned sizes, and used by nobody else.
+    pub unsafe fn run_here(&self, ios: &[Io], mut interrupted: impl FnMut() -> bool) -> Result<()> {
+        for (index, (step, io)) in self.steps.iter().zip(ios).enumerate() {
+            if index < self.final_phase && interrupted() {
+                return Err(Error::Cancelled);
+            }
+            for (phase, &chunks) in step.phases.iter().enumerate() {
+                for chunk in 0..chunks {
+                    // SAFETY: by this function's contract; phases and chunks run one after the other.
+                    unsafe { step.kernel.run(phase, chunk, io) }.map_err(|error| error.at(&step.scope, step.name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value while a plan is made.
+#[derive(Clone, Debug)]
+struct Planned {
+    spec: Spec,
+    buffer: usize,
+}
+
+/// A piece of memory while a plan is made. Views share one.
+struct Buffer {
+    place: Place,
+    bytes: usize,
+    /// Made or changed in the final phase.
+    late: bool,
+}
+
+struct Draft {
+    kernel: Box<dyn Kernel>,
+    name: &'static str,
+    scope: Arc<str>,
+    inputs: Vec<usize>,
+    outputs: Vec<Option<usize>>,
+}
+
+struct Planner<'a> {
+    program: &'a Program,
+    backend: Cpu,
+    bindings: Bindings,
+    values: Vec<Option<Planned>>,
+    buffers: Vec<Buffer>,
+    constants: Vec<Array>,
+    main: Vec<Draft>,
+    last: Vec<Draft>,
+    used: Vec<bool>,
+    /// For variable slots that an update writes in place: the value that they hold afterwards.
+    in_place: Vec<(usize, Value)>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(program: &'a Program) -> Self {
+        let mut used = vec![false; program.graph.values.len()];
+        for value in program.graph.nodes.iter().flat_map(|node| node.inputs.iter().copied()).chain(program.roots()) {
+            used[value.0 as usize] = true;
+        }
+        Planner {
+            program,
+            backend: Cpu::active(),
+            bindings: Bindings::new(),
+            values: vec![None; program.graph.values.len()],
+            buffers: Vec::new(),
+            constants: Vec::new(),
+            main: Vec::new(),
+            last: Vec::new(),
+            used,
+            in_place: in_place_updates(program),
+        }
+    }
+
+    fn plan(mut self, inputs: &[Vec<usize>]) -> Result<Plan> {
+        let graph = &self.program.graph;
+        if inputs.len() != graph.inputs.len() {
+            return Err(Error::internal(format!("{} inputs for a program with {}", inputs.len(), graph.inputs.len())));
+        }
+        let mut input_specs = Vec::new();
+        for (i, (&value, sizes)) in graph.inputs.iter().zip(inputs).enumerate() {
+            let spec = Spec::known(sizes, graph.dtype(value));
+            self.unify(graph.shape(value), &spec.shape, "input")?;
+            input_specs.push(spec.clone());
+            self.place(value, spec, Place::Input(i))?;
+        }
+        for (slot, &value) in graph.variables.iter().enumerate() {
+            self.place(value, graph.spec(value).clone(), Place::Variable(slot))?;
+        }
+        graph.bind_derived(&mut self.bindings);
+        for node in &graph.nodes {
+            let planned: Vec<Planned> = node.inputs.iter().map(|&input| self.value(input)).collect::<Result<_>>()?;
+            let at = |error: Error| error.at(&node.scope, node.op.name());
+            let wanted: Vec<bool> = node.outputs.iter().map(|output| self.used[output.0 as usize]).collect();
+            let over = self.overwritten(&node.op, &node.inputs, &node.outputs);
+            let outputs = self.emit(&node.op, &planned, &wanted, &over, &node.scope).map_err(at)?;
+            for (&value, output) in node.outputs.iter().zip(outputs) {
+                self.unify(graph.shape(value), &output.spec.shape, "value").map_err(at)?;
+                self.values[value.0 as usize] = Some(output);
+            }
+            graph.bind_derived(&mut self.bindings);
+        }
+        self.finish(input_specs)
+    }
+
+    /// Gives a new buffer to a value that is not made by a step.
+    fn place(&mut self, value: Value, spec: Spec, place: Place) -> Result<()> {
+        let buffer = self.buffer(&spec, place)?;
+        self.values[value.0 as usize] = Some(Planned { spec, buffer });
+        Ok(())
+    }
+
+    fn buffer(&mut self, spec: &Spec, place: Place) -> Result<usize> {
+        self.buffers.push(Buffer { place, bytes: spec.bytes()?, late: false });
+        Ok(self.buffers.len() - 1)
+    }
+
+    fn constant(&mut self, array: Array) -> Result<Planned> {
+        let spec = array.spec();
+        self.constants.push(array);
+        let buffer = self.buffer(&spec, Place::Constant(self.constants.len() - 1))?;
+        Ok(Planned { spec, buffer })
+    }
+
+    fn value(&mut self, value: Value) -> Result<Planned> {
+        if let Some(planned) = &self.values[value.0 as usize] {
+            return Ok(planned.clone());
+        }
+        let Producer::Constant(array) = self.program.graph.producer(value) else {
+            return Err(Error::internal(format!("value {value:?} is read before it is made")));
+        };
+        let planned = self.constant(array.clone())?;
+        self.values[value.0 as usize] = Some(planned.clone());
+        Ok(planned)
+    }
+
+    /// Binds the symbols of a traced shape to the lengths found.
+    fn unify(&mut self, traced: &Shape, found: &Shape, what: &str) -> Result<()> {
+        let disagree = || Error::shape(format!("the program was traced for a {what} of shape {traced} and got {found}"));
+        if traced.rank() != found.rank() {
+            return Err(disagree());
+        }
+        for (&dim, size) in traced.0.iter().zip(found.concrete()?) {
+            match dim {
+                Dim::Known(known) if known != size => return Err(disagree()),
+                Dim::Known(_) => {}
+                Dim::Symbol(symbol) => match self.bindings.insert(symbol, size) {
+                    Some(before) if before != size => {
+                        return Err(Error::shape(format!(
+                            "two arrays that must agree have lengths {before} and {size} along one axis (shape {found}); \
+                             check that all inputs, targets and sample weights have the same number of rows"
+                        )));
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// For an update op: the variable's buffer that each output may be written over.
+    fn overwritten(&self, op: &Op, inputs: &[Value], outputs: &[Value]) -> Vec<Option<usize>> {
+        let updated = op.updated_inputs();
+        (0..outputs.len())
+            .map(|i| {
+                let input = *updated.get(i)?;
+                self.in_place.iter().find(|(_, value)| *value == outputs[i])?;
+                self.values[inputs[input].0 as usize].as_ref().map(|planned| planned.buffer)
+            })
+            .collect()
+    }
+
+    /// Appends the steps of one op.
+    fn emit(
+        &mut self,
+        op: &Op,
+        inputs: &[Planned],
+        wanted: &[bool],
+        over: &[Option<usize>],
+        scope: &Arc<str>,
+    ) -> Result<Vec<Planned>> {
+        let op = op.bind(&self.bindings);
+        let specs: Vec<&Spec> = inputs.iter().map(|input| &input.spec).collect();
+        let inferred = op.infer(&specs)?;
+        if let Some(view) = self.view(&op, inputs, &inferred)? {
+            return Ok(vec![view]);
+        }
+        let input_specs: Vec<Spec> = inputs.iter().map(|input| input.spec.clone()).collect();
+        let Some(kernel) = self.backend.lower(&op, &input_specs, &inferred)? else {
+            return self.emit_decomposed(&op, inputs, scope);
+        };
+        let late = op.effects() == Effects::Updates
+            || inputs.iter().enumerate().any(|(i, input)| self.buffers[input.buffer].late && !op.shape_only().contains(&i));
+        let mut outputs = Vec::with_capacity(inferred.len());
+        let mut planned = Vec::with_capacity(inferred.len());
+        for (i, spec) in inferred.into_iter().enumerate() {
+            let buffer = match over.get(i).copied().flatten() {
+                Some(buffer) => buffer,
+                None => self.buffer(&spec, Place::Nowhere)?,
+            };
+            self.buffers[buffer].late |= late;
+            outputs.push(wanted.get(i).copied().unwrap_or(true).then_some(buffer));
+            planned.push(Planned { spec, buffer });
+        }
+        let draft =
+            Draft { kernel, name: op.name(), scope: scope.clone(), inputs: inputs.iter().map(|i| i.buffer).collect(), outputs };
+        if late { self.last.push(draft) } else { self.main.push(draft) }
+        Ok(planned)
+    }
+
+    /// The op's result as a view of its input, or as a number that the plan knows.
+    fn view(&mut self, op: &Op, inputs: &[Planned], inferred: &[Spec]) -> Result<Option<Planned>> {
+        let same_order = match op {
+            Op::Reshape(_) | Op::ReshapeLike(_) | Op::StopGradient(_) => true,
+            Op::Cast(cast) => inputs[0].spec.dtype == cast.dtype,
+            Op::Broadcast(_) | Op::BroadcastLike(_) | Op::SumLike(_) => inputs[0].spec.bytes()? == inferred[0].bytes()?,
+            Op::Transpose(transpose) => {
+                let sizes = inputs[0].spec.shape.concrete()?;
+                transpose.permutation.iter().filter(|&&axis| sizes[axis] != 1).is_sorted()
+            }
+            Op::DimValue(value) => {
+                let size = value.dim.known().ok_or_else(|| Error::internal("a length is still a symbol in a plan"))?;
+                return Ok(Some(self.constant(Array::scalar(size as f64, inferred[0].dtype)?)?));
+            }
+            _ => false,
+        };
+        Ok(same_order.then(|| Planned { spec: inferred[0].clone(), buffer: inputs[0].buffer }))
+    }
+
+    fn emit_decomposed(&mut self, op: &Op, inputs: &[Planned], scope: &Arc<str>) -> Result<Vec<Planned>> {
+        let mut graph = Graph::new();
+        let values: Vec<Value> = inputs.iter().map(|input| graph.input(input.spec.clone())).collect();
+        let Some(roots) = op.decompose(&mut graph, &values) else {
+            let types: Vec<String> = inputs.iter().map(|input| input.spec.to_string()).collect();
+            return Err(Error::unsupported(format!(
+                "no CPU kernel for {} of ({}); cast the inputs to float32 or float64",
+                op.name(),
+                types.join(", ")
+            )));
+        };
+        let roots = roots?;
+        let mut planned: Vec<Option<Planned>> = vec![None; graph.values.len()];
+        for (&value, input) in values.iter().zip(inputs) {
+            planned[value.0 as usize] = Some(input.clone());
+        }
+        for (index, info) in graph.values.iter().enumerate() {
+            if let Producer::Constant(array) = &info.producer {
+                planned[index] = Some(self.constant(array.clone())?);
+            }
+        }
+        let missing = || Error::internal(format!("the decomposition of {} reads what it has not made", op.name()));
+        for node in &graph.nodes {
+            let operands: Vec<Planned> = node
+                .inputs
+                .iter()
+                .map(|input| planned[input.0 as usize].clone().ok_or_else(missing))
+                .collect::<Result<_>>()?;
+            let outputs = self.emit(&node.op, &operands, &[], &[], scope)?;
+            for (value, output) in node.outputs.iter().zip(outputs) {
+                planned[value.0 as usize] = Some(output);
+            }
+        }
+        roots.iter().map(|root| planned[root.0 as usize].clone().ok_or_else(missing)).collect()
+    }
+
+    /// Appends a step that copies one buffer into another.
+    fn copy(&mut self, from: usize, to: usize) {
+        let kernel = Box::new(CopyMany { bytes: vec![self.buffers[from].bytes] });
+        let draft =
+            Draft { kernel, name: "copy", scope: Arc::from(""), inputs: vec![from], outputs: vec![Some(to)] };
+        if self.buffers[from].late { self.last.push(draft) } else { self.main.push(draft) }
+    }
+
+    fn finish(mut self, inputs: Vec<Spec>) -> Result<Plan> {
+        let program = self.program;
+        let mut output_specs = Vec::new();
+        for (i, &value) in program.outputs.iter().enumerate() {
+            let planned = self.value(value)?;
+            if self.buffers[planned.buffer].place == Place::Nowhere {
+                self.buffers[planned.buffer].place = Place::Output(i);
+            } else {
+                let target = self.buffer(&planned.spec, Place::Output(i))?;
+                self.copy(planned.buffer, target);
+            }
+            output_specs.push(planned.spec);
+        }
+        let (mut from, mut to, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut written = Vec::new();
+        for &(slot, value) in &program.writes {
+            let mut source = self.value(value)?.buffer;
+            let target = self.value(program.graph.variables[slot])?.buffer;
+            if source != target {
+                if matches!(self.buffers[source].place, Place::Variable(_)) && !self.buffers[source].late {
+                    // Another variable, which this very phase may overwrite: take its value before.
+                    let spec = program.graph.spec(value).clone();
+                    let held = self.buffer(&spec, Place::Nowhere)?;
+                    self.copy(source, held);
+                    source = held;
+                }
+                bytes.push(self.buffers[target].bytes);
+                from.push(source);
+                to.push(Some(target));
+            } else if !self.buffers[target].late {
+                continue;
+            }
+            written.push(slot);
+        }
+        if !from.is_empty() {
+            let kernel = Box::new(CopyMany { bytes });
+            self.last.push(Draft { kernel, name: "write_back", scope: Arc::from(""), inputs: from, outputs: to });
+        }
+        let final_phase = self.main.len();
+        let drafts: Vec<Draft> = std::mem::take(&mut self.main).into_iter().chain(std::mem::take(&mut self.last)).collect();
+        self.lay_out(drafts, final_phase, inputs, output_specs, written)
+    }
+
+    /// Finds lifetimes, lets outputs take over the memory of inputs that end there, and fixes offsets.
+    fn lay_out(
+        mut self,
+        drafts: Vec<Draft>,
+        final_phase: usize,
+        inputs: Vec<Spec>,
+        outputs: Vec<Spec>,
+        written: Vec<usize>,
+    ) -> Result<Plan> {
+        let mut last_read = vec![0; self.buffers.len()];
+        for (index, draft) in drafts.iter().enumerate() {
+            for &buffer in draft.inputs.iter().chain(draft.outputs.iter().flatten()) {
+                last_read[buffer] = index;
+            }
+        }
+        // `home[buffer]` is the lifetime that the buffer shares with those it took its memory from.
+        let mut home: Vec<Option<usize>> = vec![None; self.buffers.len()];
+        let mut lifetimes: Vec<Lifetime> = Vec::new();
+        let mut steps = Vec::with_capacity(drafts.len());
+        let mut cost = Cost::default();
+        for (index, draft) in drafts.into_iter().enumerate() {
+            for (position, &output) in draft.outputs.iter().enumerate() {
+                let Some(output) = output else { continue };
+                if self.buffers[output].place != Place::Nowhere || home[output].is_some() {
+                    continue;
+                }
+                let taken = (0..draft.inputs.len()).filter(|_| position == 0).find(|&i| {
+                    let input = draft.inputs[i];
+                    home[input].is_some()
+                        && last_read[input] == index
+                        && self.buffers[input].bytes == self.buffers[output].bytes
+                        && draft.kernel.in_place(i)
+                        && draft.inputs.iter().filter(|&&other| home[other] == home[input]).count() == 1
+                });
+                let lifetime = match taken {
+                    Some(i) => home[draft.inputs[i]].expect("checked above"),
+                    None => {
+                        lifetimes.push(Lifetime { bytes: self.buffers[output].bytes, first: index, last: index });
+                        lifetimes.len() - 1
+                    }
+                };
+                lifetimes[lifetime].last = lifetimes[lifetime].last.max(last_read[output]);
+                home[output] = Some(lifetime);
+                self.buffers[output].place = Place::Arena(lifetime);
+            }
+            let scratch_bytes = draft.kernel.scratch();
+            let scratch = if scratch_bytes > 0 {
+                lifetimes.push(Lifetime { bytes: scratch_bytes, first: index, last: index });
+                Place::Arena(lifetimes.len() - 1)
+            } else {
+                Place::Nowhere
+            };
+            let place = |buffer: usize| self.buffers[buffer].place;
+            let step_cost = draft.kernel.cost();
+            cost.flops += step_cost.flops;
+            cost.bytes += step_cost.bytes;
+            steps.push(PlanStep {
+                inputs: draft.inputs.iter().map(|&buffer| place(buffer)).collect(),
+                outputs: draft.outputs.iter().map(|buffer| buffer.map_or(Place::Nowhere, place)).collect(),
+                phases: draft.kernel.phases(),
+                kernel: draft.kernel,
+                name: draft.name,
+                scope: draft.scope,
+                scratch,
+                scratch_bytes,
+            });
+        }
+        let (offsets, arena_bytes) = layout(&lifetimes);
+        let constants = self.constants;
+        Ok(Plan { steps, final_phase, constants, offsets, arena_bytes, inputs, outputs, written, cost })
+    }
+}
+
+/// The variable slots that an update op may write in place: it makes the variable's final value from its first one, and
+/// nobody reads the first one afterwards.
+fn in_place_updates(program: &Program) -> Vec<(usize, Value)> {
+    let graph = &program.graph;
+    let mut found = Vec::new();
+    for &(slot, value) in &program.writes {
+        let Producer::Node(index, output) = *graph.producer(value) else { continue };
+        let node = &graph.nodes[index];
+        let Some(&input) = node.op.updated_inputs().get(output) else { continue };
+        let before = graph.variables[slot];
+        if node.inputs[input] != before || node.inputs.iter().filter(|&&other| other == before).count() > 1 {
+            continue;
+        }
+        // Views of the variable read it too.
+        let mut aliases = vec![before];
+        for node in &graph.nodes {
+            let view = matches!(
+                node.op,
+                Op::Reshape(_) | Op::ReshapeLike(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::BroadcastLike(_)
+                    | Op::SumLike(_) | Op::StopGradient(_) | Op::Cast(_)
+            );
+            if view && aliases.contains(&node.inputs[0]) {
+                aliases.push(node.outputs[0]);
+            }
+        }
+        let read_later = graph.nodes[index + 1..]
+            .iter()
+            .flat_map(|node| &node.inputs)
+            .chain(&program.outputs)
+            .chain(program.writes.iter().map(|(_, value)| value))
+            .any(|value| aliases.contains(value));
+        if !read_later {
+            found.push((slot, value));
+        }
+    }
+    found
+}

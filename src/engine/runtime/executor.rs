@@ -1,0 +1,263 @@
+//! Runs plans: one entry into the thread pool for a run, or for a group of training steps.
+//!
+//! ```text
+//! every worker, the caller among them:
+//!   for step s in the group:
+//!     for node n in the plan:                         (a phase of a kernel; before them: gather this step's rows)
+//!       while a chunk of (s, n) is unclaimed: claim it, run it
+//!       wait until all chunks of (s, n) have ended    (spin, then yield)
+//! ```
+//!
+//! A node is complete when its chunks are, never when threads arrive: a worker that lost its core holds up nobody unless
+//! it holds a chunk. Claims carry the step's number, so a worker that wakes up late finds every node it looks at done.
+//! Chunks are fixed by shapes, so results do not depend on who ran what. Small plans run on the caller alone.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::arena::Arena;
+use super::cancel::Interrupt;
+use super::source::Feed;
+use super::threads;
+use crate::backends::Io;
+use crate::core::{Error, Result, Storage};
+use crate::program::plan::{Memory, Plan};
+
+/// Below this much work a run is not worth waking threads for.
+const SERIAL_FLOPS: f64 = 60_000.0;
+const SERIAL_BYTES: f64 = 200_000.0;
+
+/// What a run works on.
+pub struct Task<'a> {
+    pub plan: Arc<Plan>,
+    pub inputs: &'a [*const u8],
+    pub variables: &'a [*mut u8],
+    pub outputs: &'a [*mut u8],
+    /// Where inputs come from when the run is a group of steps over a data source.
+    pub feed: Option<Feed>,
+    pub steps: usize,
+}
+
+/// Runs a task. `done` is set to the number of steps that ran to their end, also when the run ends early.
+///
+/// # Safety
+/// The addresses point to memory of the planned sizes; inputs stay readable and variables and outputs exclusively this
+/// run's until it returns.
+pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Result<()> {
+    let arena = Arena::take(task.plan.arena_bytes)?;
+    let fed = match &task.feed {
+        Some(feed) => Some(feed.buffers()?),
+        None => None,
+    };
+    let fed_addresses: Option<Vec<*const u8>> =
+        fed.as_ref().map(|buffers| buffers.iter().map(|buffer| buffer.as_ptr().cast_const()).collect());
+    let memory = Memory {
+        inputs: fed_addresses.as_deref().unwrap_or(task.inputs),
+        variables: task.variables,
+        outputs: task.outputs,
+        arena: arena.as_ptr(),
+    };
+    let mut ios = Vec::new();
+    task.plan.resolve(&memory, &mut ios);
+    let cost = task.plan.cost;
+    let small = cost.flops < SERIAL_FLOPS && cost.bytes < SERIAL_BYTES;
+    let single = task.plan.steps.iter().all(|step| step.phases.iter().all(|&chunks| chunks <= 1));
+    let helpers = if small || single { None } else { threads::helpers() };
+    match helpers {
+        None => {
+            for step in 0..task.steps {
+                if let (Some(feed), Some(buffers)) = (&task.feed, &fed) {
+                    for chunk in 0..feed.chunks() {
+                        feed.gather(step, chunk, buffers);
+                    }
+                }
+                // SAFETY: by this function's contract.
+                unsafe { task.plan.run_here(&ios, || interrupt.requested())? };
+                *done = step + 1;
+            }
+            Ok(())
+        }
+        Some(pool) => {
+            let shared = Arc::new(Shared::new(task.plan, ios, task.feed, fed, task.steps));
+            let worker = Arc::clone(&shared);
+            pool.spawn_broadcast(move |_| worker.work(None));
+            shared.work(Some(interrupt));
+            *done = shared.steps_done.load(Ordering::Acquire);
+            // A worker may still hold a chunk of a run that failed; its memory must outlive it.
+            while shared.busy.load(Ordering::Acquire) > 0 {
+                std::hint::spin_loop();
+            }
+            drop(arena);
+            match shared.error.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(error) => Err(error),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Progress of one node: chunks claimed in the step whose number is in the high half, and chunks ended since the run began.
+#[derive(Default)]
+struct Progress {
+    claimed: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// One phase of one kernel, or the feed.
+struct Node {
+    /// The plan's step; `None` is the feed.
+    step: Option<usize>,
+    phase: usize,
+    chunks: usize,
+    progress: Progress,
+}
+
+/// What the workers of one run share.
+struct Shared {
+    plan: Arc<Plan>,
+    ios: Vec<Io>,
+    feed: Option<Feed>,
+    fed: Option<Vec<Storage>>,
+    steps: usize,
+    /// The feed first, then the phases of the plan's steps.
+    nodes: Vec<Node>,
+    failed: AtomicBool,
+    error: Mutex<Option<Error>>,
+    /// Workers between a claim and the end of its chunk.
+    busy: AtomicUsize,
+    steps_done: AtomicUsize,
+}
+
+const STEP_SHIFT: u32 = 32;
+
+impl Shared {
+    fn new(plan: Arc<Plan>, ios: Vec<Io>, feed: Option<Feed>, fed: Option<Vec<Storage>>, steps: usize) -> Shared {
+        let node = |step, phase, chunks| Node { step, phase, chunks, progress: Progress::default() };
+        let fed_nodes = feed.iter().map(|feed| node(None, 0, feed.chunks()));
+        let planned = plan.steps.iter().enumerate().flat_map(|(index, step)| {
+            step.phases.iter().enumerate().map(move |(phase, &chunks)| node(Some(index), phase, chunks))
+        });
+        let nodes = fed_nodes.chain(planned).filter(|node| node.chunks > 0).collect();
+        Shared {
+            plan,
+            ios,
+            feed,
+            fed,
+            steps,
+            nodes,
+            failed: AtomicBool::new(false),
+            error: Mutex::new(None),
+            busy: AtomicUsize::new(0),
+            steps_done: AtomicUsize::new(0),
+        }
+    }
+
+    /// Walks all steps and nodes. The caller passes its interrupt; helpers have none.
+    fn work(&self, mut interrupt: Option<&mut Interrupt>) {
+        for step in 0..self.steps as u64 {
+            for node in &self.nodes {
+                let chunks = node.chunks as u64;
+                while let Some(chunk) = self.claim(step, node) {
+                    if let Some(interrupt) = interrupt.as_deref_mut() {
+                        self.look(interrupt, node);
+                    }
+                    self.run_chunk(step, node, chunk);
+                }
+                let mut spins = 0u32;
+                while node.progress.ended.load(Ordering::Acquire) < (step + 1) * chunks {
+                    if self.failed.load(Ordering::Acquire) {
+                        return;
+                    }
+                    spins += 1;
+                    if spins < 2_000 {
+                        std::hint::spin_loop();
+                    } else {
+                        std::thread::yield_now();
+                    }
+                }
+                if self.failed.load(Ordering::Acquire) {
+                    return;
+                }
+            }
+            self.steps_done.fetch_max(step as usize + 1, Ordering::AcqRel);
+        }
+    }
+
+    /// Stops the run when the user asked for it, unless variables are being written. Asked while holding a chunk: its node
+    /// is not complete, so nobody is in the final phase yet.
+    fn look(&self, interrupt: &mut Interrupt, node: &Node) {
+        if node.step.is_none_or(|step| step < self.plan.final_phase) && interrupt.requested() {
+            self.fail(Error::Cancelled);
+        }
+    }
+
+    /// Takes the next unclaimed chunk of a node in a step.
+    fn claim(&self, step: u64, node: &Node) -> Option<u64> {
+        let claimed = &node.progress.claimed;
+        self.busy.fetch_add(1, Ordering::AcqRel);
+        // Whether the run has failed is asked after `busy` is raised: the caller frees memory when it sees no busy worker.
+        let mut seen = claimed.load(Ordering::Acquire);
+        loop {
+            let (seen_step, count) = (seen >> STEP_SHIFT, seen & u64::from(u32::MAX));
+            let next = match seen_step.cmp(&(step + 1)) {
+                std::cmp::Ordering::Less => 0,
+                std::cmp::Ordering::Equal => count,
+                std::cmp::Ordering::Greater => node.chunks as u64,
+            };
+            if next >= node.chunks as u64 || self.failed.load(Ordering::Acquire) {
+                self.busy.fetch_sub(1, Ordering::AcqRel);
+                return None;
+            }
+            let wanted = ((step + 1) << STEP_SHIFT) | (next + 1);
+            match claimed.compare_exchange_weak(seen, wanted, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(next),
+                Err(changed) => seen = changed,
+            }
+        }
+    }
+
+    fn run_chunk(&self, step: u64, node: &Node, chunk: u64) {
+        let work = || -> Result<()> {
+            if self.failed.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            match node.step {
+                None => {
+                    if let (Some(feed), Some(buffers)) = (&self.feed, &self.fed) {
+                        feed.gather(step as usize, chunk as usize, buffers);
+                    }
+                }
+                Some(index) => {
+                    let planned = &self.plan.steps[index];
+                    // SAFETY: `run`'s caller vouches for the memory; this chunk was claimed by this worker alone, and the
+                    // nodes before are complete.
+                    unsafe { planned.kernel.run(node.phase, chunk as usize, &self.ios[index]) }
+                        .map_err(|error| error.at(&planned.scope, planned.name))?;
+                }
+            }
+            Ok(())
+        };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.fail(error),
+            Err(panic) => self.fail(Error::internal(panic_text(&panic))),
+        }
+        if !self.failed.load(Ordering::Acquire) {
+            node.progress.ended.fetch_add(1, Ordering::AcqRel);
+        }
+        self.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn fail(&self, error: Error) {
+        let mut slot = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.get_or_insert(error);
+        drop(slot);
+        self.failed.store(true, Ordering::Release);
+    }
+}
+
+/// The message of a caught panic.
+pub fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a kernel panicked ({}); this is a bug in Ironhorn, please report it", text.unwrap_or_default())
+}

@@ -1,0 +1,335 @@
+//! What records ops: a *trace*, whose values have no data yet, or a *tape*, which remembers what eager ops computed.
+//!
+//! Both append to a [`Graph`]. A trace becomes a program. A tape's gradient appends derivatives to its graph and computes
+//! just the appended nodes, so that `fit`, `GradientTape` and second derivatives share one implementation.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::eager;
+use super::variable::Variable;
+use crate::core::{Array, Error, Result, Spec};
+use crate::ops::{Graph, Op, Producer, Value};
+use crate::program::{Program, gradients};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    Trace,
+    Tape,
+}
+
+/// A value of some recorder.
+#[derive(Clone)]
+pub struct Link {
+    pub recorder: Arc<Recorder>,
+    pub value: Value,
+}
+
+/// An operand as callers hold it: data, a place in a recorder's graph, or both.
+#[derive(Clone)]
+pub struct Operand {
+    pub spec: Spec,
+    pub array: Option<Array>,
+    pub link: Option<Link>,
+}
+
+impl Operand {
+    pub fn eager(array: Array) -> Operand {
+        Operand { spec: array.spec(), array: Some(array), link: None }
+    }
+}
+
+pub struct Recorder {
+    pub mode: Mode,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    graph: Graph,
+    /// A tape's data.
+    data: HashMap<Value, Array>,
+    /// A trace's variables by slot, and what each is worth now.
+    variables: Vec<Arc<Variable>>,
+    current: HashMap<u64, Value>,
+    /// A tape's last read of each variable.
+    read: HashMap<u64, (u64, Value)>,
+    /// Values of outer recorders that this trace reads, and its own inputs for them.
+    captures: Vec<(Operand, Value)>,
+    constants: HashMap<usize, (Array, Value)>,
+    closed: bool,
+}
+
+impl Recorder {
+    pub fn new(mode: Mode) -> Arc<Recorder> {
+        Arc::new(Recorder { mode, state: Mutex::new(State::default()) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An input of a trace.
+    pub fn input(self: &Arc<Self>, spec: Spec) -> Operand {
+        let value = self.state().graph.input(spec.clone());
+        Operand { spec, array: None, link: Some(Link { recorder: Arc::clone(self), value }) }
+    }
+
+    pub fn set_scope(&self, scope: &str) {
+        self.state().graph.set_scope(Arc::from(scope));
+    }
+
+    /// Lets code write into the graph directly (derived lengths).
+    pub fn with_graph<R>(&self, write: impl FnOnce(&mut Graph) -> R) -> R {
+        write(&mut self.state().graph)
+    }
+
+    /// The value that `operand` has in this recorder's graph.
+    fn value_of(&self, state: &mut State, operand: &Operand) -> Result<Value> {
+        if let Some(link) = &operand.link {
+            if std::ptr::eq(Arc::as_ptr(&link.recorder), self) {
+                return Ok(link.value);
+            }
+        }
+        match (&operand.array, &operand.link) {
+            (None, Some(link)) if self.mode == Mode::Trace => {
+                if link.recorder.state_closed() {
+                    return Err(Error::Traced(format!(
+                        "a value of shape {} was made while another function was traced and has no meaning outside it; \
+                         return it from that function instead of storing it",
+                        operand.spec.shape
+                    )));
+                }
+                let known = state.captures.iter().find(|(captured, _)| {
+                    captured.link.as_ref().is_some_and(|other| {
+                        Arc::ptr_eq(&other.recorder, &link.recorder) && other.value == link.value
+                    })
+                });
+                if let Some((_, value)) = known {
+                    return Ok(*value);
+                }
+                let value = state.graph.input(operand.spec.clone());
+                state.captures.push((operand.clone(), value));
+                Ok(value)
+            }
+            (Some(array), _) => {
+                let key = Arc::as_ptr(array.storage()) as usize;
+                if let Some((held, value)) = state.constants.get(&key) {
+                    if held.spec() == array.spec() {
+                        return Ok(*value);
+                    }
+                }
+                let value = state.graph.constant(array.clone());
+                state.constants.insert(key, (array.clone(), value));
+                if self.mode == Mode::Tape {
+                    state.data.insert(value, array.clone());
+                }
+                Ok(value)
+            }
+            _ => Err(Error::Traced(format!(
+                "a traced value of shape {} has no data and cannot be used by an eager computation",
+                operand.spec.shape
+            ))),
+        }
+    }
+
+    fn state_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    fn operand(self: &Arc<Self>, state: &State, value: Value, array: Option<Array>) -> Operand {
+        let spec = state.graph.spec(value).clone();
+        Operand { spec, array, link: Some(Link { recorder: Arc::clone(self), value }) }
+    }
+
+    /// Appends an op to a trace.
+    pub fn append(self: &Arc<Self>, op: Op, inputs: &[Operand]) -> Result<Vec<Operand>> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(Error::Traced("the trace that this value belongs to has ended".into()));
+        }
+        let values = inputs.iter().map(|input| self.value_of(&mut state, input)).collect::<Result<Vec<_>>>()?;
+        let outputs = state.graph.append(op, &values)?;
+        Ok(outputs.into_iter().map(|value| self.operand(&state, value, None)).collect())
+    }
+
+    /// Remembers on a tape that `op` made `outputs` of `inputs`.
+    pub fn remember(self: &Arc<Self>, op: Op, inputs: &[Operand], outputs: Vec<Array>) -> Result<Vec<Operand>> {
+        let mut state = self.state();
+        let values = inputs.iter().map(|input| self.value_of(&mut state, input)).collect::<Result<Vec<_>>>()?;
+        let specs = outputs.iter().map(Array::spec).collect();
+        let scope = state.graph.scope();
+        let made = state.graph.append_inferred(op, &values, specs, scope);
+        let mut operands = Vec::with_capacity(made.len());
+        for (value, array) in made.into_iter().zip(outputs) {
+            state.data.insert(value, array.clone());
+            operands.push(self.operand(&state, value, Some(array)));
+        }
+        Ok(operands)
+    }
+
+    /// A tensor on a tape, so that gradients can be taken with respect to it.
+    pub fn watch(self: &Arc<Self>, operand: &Operand) -> Result<Operand> {
+        let mut state = self.state();
+        let array = operand.array.clone();
+        let value = self.value_of(&mut state, operand)?;
+        Ok(self.operand(&state, value, array))
+    }
+
+    /// A variable's value: in a trace what it is worth at this point, on a tape what it holds.
+    pub fn read(self: &Arc<Self>, variable: &Arc<Variable>) -> Operand {
+        let mut state = self.state();
+        if self.mode == Mode::Tape {
+            let (version, array) = (variable.version(), variable.get());
+            let value = match state.read.get(&variable.id) {
+                Some(&(seen, value)) if seen == version => value,
+                _ => {
+                    let value = state.graph.input(array.spec());
+                    state.read.insert(variable.id, (version, value));
+                    state.data.insert(value, array.clone());
+                    value
+                }
+            };
+            return self.operand(&state, value, Some(array));
+        }
+        let value = Self::slot_value(&mut state, variable);
+        let value = state.current.get(&variable.id).copied().unwrap_or(value);
+        self.operand(&state, value, None)
+    }
+
+    /// The value that a variable's slot starts with; makes the slot on first use.
+    fn slot_value(state: &mut State, variable: &Arc<Variable>) -> Value {
+        match state.variables.iter().position(|known| known.id == variable.id) {
+            Some(slot) => state.graph.variables[slot],
+            None => {
+                state.variables.push(Arc::clone(variable));
+                state.graph.variable(variable.spec().clone())
+            }
+        }
+    }
+
+    /// Records in a trace that the variable is worth `operand` from here on.
+    pub fn write(self: &Arc<Self>, variable: &Arc<Variable>, operand: &Operand) -> Result<()> {
+        let mut state = self.state();
+        Self::slot_value(&mut state, variable);
+        let value = self.value_of(&mut state, operand)?;
+        let (wanted, got) = (variable.spec(), state.graph.spec(value));
+        if wanted.dtype != got.dtype || !wanted.shape.agrees(&got.shape) {
+            return Err(Error::shape(format!("a variable of {wanted} cannot hold {got}")));
+        }
+        state.current.insert(variable.id, value);
+        Ok(())
+    }
+
+    /// Ends a trace: the program, its variables by slot, and what it captured from outer recorders.
+    pub fn finish(&self, outputs: &[Operand]) -> Result<(Program, Vec<Arc<Variable>>, Vec<Operand>)> {
+        let mut state = self.state();
+        let values = outputs.iter().map(|output| self.value_of(&mut state, output)).collect::<Result<Vec<_>>>()?;
+        state.closed = true;
+        let graph = std::mem::take(&mut state.graph);
+        let variables = std::mem::take(&mut state.variables);
+        let current = std::mem::take(&mut state.current);
+        let writes = variables
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, variable)| current.get(&variable.id).map(|&value| (slot, value)))
+            .filter(|&(slot, value)| graph.variables[slot] != value)
+            .collect();
+        let captures = std::mem::take(&mut state.captures).into_iter().map(|(operand, _)| operand).collect();
+        state.constants.clear();
+        Ok((Program::new(graph, values, writes), variables, captures))
+    }
+
+    /// Ends a trace whose result nobody wants.
+    pub fn close(&self) {
+        *self.state() = State { closed: true, ..State::default() };
+    }
+
+    /// Gradients of `targets` with respect to sources: operands, or the variables' reads.
+    pub fn gradients(
+        self: &Arc<Self>,
+        targets: &[(Operand, Option<Operand>)],
+        sources: &[GradientSource],
+    ) -> Result<Vec<Option<Operand>>> {
+        let mut state = self.state();
+        let mut wanted = Vec::with_capacity(sources.len());
+        for source in sources {
+            wanted.push(match source {
+                GradientSource::Operand(operand) => Some(self.value_of(&mut state, operand)?),
+                GradientSource::Variable(variable) if self.mode == Mode::Trace => Some(Self::slot_value(&mut state, variable)),
+                GradientSource::Variable(variable) => state.read.get(&variable.id).map(|&(_, value)| value),
+            });
+        }
+        let mut seeded = Vec::with_capacity(targets.len());
+        for (target, seed) in targets {
+            let value = self.value_of(&mut state, target)?;
+            let seed = seed.as_ref().map(|seed| self.value_of(&mut state, seed)).transpose()?;
+            seeded.push((value, seed));
+        }
+        let present: Vec<Value> = wanted.iter().flatten().copied().collect();
+        let first = state.graph.nodes.len();
+        let mut found = gradients(&mut state.graph, &seeded, &present)?.into_iter();
+        let found: Vec<Option<Value>> =
+            wanted.iter().map(|value| value.and_then(|_| found.next().flatten())).collect();
+        if self.mode == Mode::Tape {
+            compute(&mut state, first, &found)?;
+        }
+        Ok(found
+            .into_iter()
+            .map(|value| {
+                value.map(|value| {
+                    let array = state.data.get(&value).cloned().or_else(|| constant(&state.graph, value));
+                    self.operand(&state, value, if self.mode == Mode::Tape { array } else { None })
+                })
+            })
+            .collect())
+    }
+}
+
+/// What a gradient is taken with respect to.
+#[derive(Clone)]
+pub enum GradientSource {
+    Operand(Operand),
+    Variable(Arc<Variable>),
+}
+
+fn constant(graph: &Graph, value: Value) -> Option<Array> {
+    match graph.producer(value) {
+        Producer::Constant(array) => Some(array.clone()),
+        _ => None,
+    }
+}
+
+/// Computes the nodes from number `first` on that `roots` need.
+fn compute(state: &mut State, first: usize, roots: &[Option<Value>]) -> Result<()> {
+    let mut needed = vec![false; state.graph.nodes.len()];
+    let mut stack: Vec<Value> = roots.iter().flatten().copied().collect();
+    while let Some(value) = stack.pop() {
+        if let Producer::Node(index, _) = *state.graph.producer(value) {
+            if index >= first && !needed[index] {
+                needed[index] = true;
+                stack.extend(&state.graph.nodes[index].inputs);
+            }
+        }
+    }
+    for index in first..state.graph.nodes.len() {
+        if !needed[index] {
+            continue;
+        }
+        let node = state.graph.nodes[index].clone();
+        let inputs = node
+            .inputs
+            .iter()
+            .map(|&input| {
+                state.data.get(&input).cloned().or_else(|| constant(&state.graph, input)).ok_or_else(|| {
+                    Error::internal(format!("the tape lost an input of {}", node.op.name()))
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let outputs = eager::apply(&node.op, &inputs, &node.scope)?;
+        for (&value, array) in node.outputs.iter().zip(outputs) {
+            state.data.insert(value, array);
+        }
+    }
+    Ok(())
+}

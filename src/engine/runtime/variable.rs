@@ -1,0 +1,107 @@
+//! Variables: all state that outlives a call.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::core::{Array, Error, Result, Spec};
+
+/// An array that programs read and write in place. Its shape and type never change.
+pub struct Variable {
+    /// Unique in the process; locks are taken in this order.
+    pub id: u64,
+    spec: Spec,
+    array: RwLock<Array>,
+    version: AtomicU64,
+}
+
+impl Variable {
+    pub fn new(array: Array) -> Arc<Variable> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Variable {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            spec: array.spec(),
+            array: RwLock::new(array),
+            version: AtomicU64::new(0),
+        })
+    }
+
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Counts writes; what caches of packed weights compare.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// What the variable holds now. Later writes do not change the array that is returned.
+    pub fn get(&self) -> Array {
+        self.read().clone()
+    }
+
+    pub fn set(&self, array: Array) -> Result<()> {
+        if array.spec() != self.spec {
+            return Err(Error::shape(format!("a variable of {} cannot hold {}", self.spec, array.spec())));
+        }
+        *self.write() = array;
+        self.written();
+        Ok(())
+    }
+
+    pub fn read(&self) -> RwLockReadGuard<'_, Array> {
+        self.array.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn write(&self) -> RwLockWriteGuard<'_, Array> {
+        self.array.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that the array was changed through `write`.
+    pub fn written(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Locks on a program's variables for one run: shared for those it reads, exclusive for those it writes.
+pub struct Held<'a> {
+    _readers: Vec<RwLockReadGuard<'a, Array>>,
+    writers: Vec<(usize, RwLockWriteGuard<'a, Array>)>,
+    /// The variables' memory, by slot.
+    pub addresses: Vec<*mut u8>,
+    variables: &'a [Arc<Variable>],
+}
+
+impl<'a> Held<'a> {
+    /// Locks `variables` in order of their ids, so that two programs cannot wait for each other.
+    pub fn lock(variables: &'a [Arc<Variable>], written: &[usize]) -> Result<Held<'a>> {
+        let mut order: Vec<usize> = (0..variables.len()).collect();
+        order.sort_by_key(|&slot| variables[slot].id);
+        let mut held = Held {
+            _readers: Vec::with_capacity(variables.len()),
+            writers: Vec::with_capacity(written.len()),
+            addresses: vec![std::ptr::null_mut(); variables.len()],
+            variables,
+        };
+        for slot in order {
+            if written.contains(&slot) {
+                let mut guard = variables[slot].write();
+                // Arrays handed out earlier keep what they hold.
+                guard.unshare()?;
+                held.addresses[slot] = guard.as_ptr().cast_mut();
+                held.writers.push((slot, guard));
+            } else {
+                let guard = variables[slot].read();
+                held.addresses[slot] = guard.as_ptr().cast_mut();
+                held._readers.push(guard);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Counts the writes of a run that ended well.
+    pub fn finish(self) {
+        for (slot, _) in &self.writers {
+            self.variables[*slot].written();
+        }
+    }
+}

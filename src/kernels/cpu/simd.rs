@@ -1,0 +1,126 @@
+//! Instruction sets: which one this process uses, and the macro that compiles one body for each of them.
+//!
+//! The choice is made once, from the processor and from `IRONHORN_CPU_ISA` (`avx512`, `avx2`, `scalar`, `neon`), so that
+//! one machine can test every path.
+
+use std::sync::OnceLock;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Isa {
+    /// Portable Rust, whatever the target's baseline offers.
+    Scalar,
+    /// AVX2 and FMA: 16 registers of 8 floats.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL: 32 registers of 16 floats, masks.
+    Avx512,
+    /// AArch64's baseline: 32 registers of 4 floats.
+    Neon,
+}
+
+impl Isa {
+    /// Every instruction set that this machine can run, slowest first.
+    pub fn available() -> Vec<Isa> {
+        let mut found = vec![Isa::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                found.push(Isa::Avx2);
+                if ["avx512f", "avx512bw", "avx512dq", "avx512vl"].iter().all(|name| detected(name)) {
+                    found.push(Isa::Avx512);
+                }
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Isa::Neon);
+        found
+    }
+
+    /// The one that this process uses: the best available, or the one `IRONHORN_CPU_ISA` names.
+    pub fn active() -> Isa {
+        static ACTIVE: OnceLock<Isa> = OnceLock::new();
+        *ACTIVE.get_or_init(|| {
+            let available = Isa::available();
+            let wanted = std::env::var("IRONHORN_CPU_ISA").ok().and_then(|name| Isa::from_name(&name));
+            match wanted {
+                Some(isa) if available.contains(&isa) => isa,
+                _ => available.last().copied().unwrap_or(Isa::Scalar),
+            }
+        })
+    }
+
+    /// `avx512`, `avx2`, `neon` or `scalar`, in any case.
+    pub fn from_name(name: &str) -> Option<Isa> {
+        match name.to_ascii_lowercase().as_str() {
+            "scalar" => Some(Isa::Scalar),
+            "avx2" => Some(Isa::Avx2),
+            "avx512" => Some(Isa::Avx512),
+            "neon" => Some(Isa::Neon),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Neon => "neon",
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected(name: &str) -> bool {
+    match name {
+        "avx512f" => std::is_x86_feature_detected!("avx512f"),
+        "avx512bw" => std::is_x86_feature_detected!("avx512bw"),
+        "avx512dq" => std::is_x86_feature_detected!("avx512dq"),
+        "avx512vl" => std::is_x86_feature_detected!("avx512vl"),
+        _ => false,
+    }
+}
+
+/// Compiles `#[inline(always)]` body `$body` once per instruction set and calls the one that `$isa` names. The compiler
+/// vectorises each copy for its own registers.
+///
+/// ```
+/// use ironhorn_kernels::{cpu::simd::Isa, for_each_isa};
+///
+/// #[inline(always)]
+/// fn sum_body(x: &[f32], out: &mut f32) {
+///     *out = x.iter().sum();
+/// }
+/// for_each_isa! { pub fn sum(x: &[f32], out: &mut f32) = sum_body; }
+///
+/// let mut total = 0.0;
+/// sum(Isa::active(), &[1.0, 2.0], &mut total);
+/// assert_eq!(total, 3.0);
+/// ```
+#[macro_export]
+macro_rules! for_each_isa {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$t:ident : $bound:path>)? ($($arg:ident : $ty:ty),* $(,)?) = $body:path;) => {
+        $(#[$meta])*
+        $vis fn $name $(<$t: $bound>)? (isa: $crate::cpu::simd::Isa, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2 $(<$t: $bound>)? ($($arg: $ty),*) {
+                $body($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512 $(<$t: $bound>)? ($($arg: $ty),*) {
+                $body($($arg),*)
+            }
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `Isa::available` found these features before this value could be made active.
+                $crate::cpu::simd::Isa::Avx2 => unsafe { avx2($($arg),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: as above.
+                $crate::cpu::simd::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                _ => $body($($arg),*),
+            }
+        }
+    };
+}
