@@ -98,7 +98,7 @@ peers: $(VENV)/.peers ## install the libraries that tests compare with, where th
 .PHONY: wheel
 wheel: $(VENV)/.requirements ## build the wheel into dist
 	@rm -rf dist
-	$(BIN)/maturin build --locked --profile $(WHEEL_PROFILE) --out dist
+	$(BIN)/maturin build --locked --profile $(WHEEL_PROFILE) --interpreter $(BIN)/python --out dist
 	@ls -l dist
 
 .PHONY: clean
