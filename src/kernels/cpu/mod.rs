@@ -1,6 +1,7 @@
 //! CPU kernels. One file a kernel; `simd` picks the instruction set once per process.
 
 pub mod cast;
+pub mod conv;
 pub mod disjoint;
 pub mod elementwise;
 pub mod factor;
@@ -12,5 +13,6 @@ pub mod random;
 pub mod reduce;
 pub mod rnn;
 pub mod simd;
+pub mod softmax;
 pub mod vector_math;
 pub mod workspace;

@@ -1,7 +1,7 @@
 //! What happens to a product on its way to memory: bias, activation, adding to what is there.
 //!
-//! Bias, accumulation and `ReLU` cost nothing: they are part of the tile's first and last lines. The other activations run
-//! over each block of the output right after it was stored, while it is in the cache; they are bound by arithmetic.
+//! Bias, accumulation and `ReLU` cost nothing: they are part of the tile's first and last lines. The other activations
+//! run over each block of the output right after it was stored, while it is in the cache; they are bound by arithmetic.
 
 use crate::cpu::simd::Isa;
 use crate::cpu::vector_math::VectorMath;

@@ -1,7 +1,7 @@
 //! Matrix products: `C = activation(A B + bias)` or `C += A B`, batched, either operand transposed by its strides.
 //!
 //! ```text
-//! chunk = (batches, rows of C, columns of C, part of k)         fixed by shape; partial sums over k are added by `finish`
+//! chunk = (batches, rows of C, columns of C, part of k)       fixed by shape; `finish` adds up partial sums over k
 //!   for batch
 //!     for block of k         at most 768 (128 where A is transposed): a panel of B stays in L2, rows of A in L1
 //!       for 128 columns      two panels of B, packed unless they can be read where they are
@@ -9,9 +9,9 @@
 //!           for panel, for tile of 6 x 4 registers (12 x 2, 12 x 1 at the edge): see `tile`
 //! ```
 //!
-//! A is never packed: a tile broadcasts single elements of it, and those of one block of k are in L1 whatever the strides
-//! are. Large products are bound by the multiply-add units. Products with one row or one column (`vector_product`) read
-//! every element of the matrix once and are bound by memory.
+//! A is never packed: a tile broadcasts single elements of it, and those of one block of k are in L1 whatever the
+//! strides are. Large products are bound by the multiply-add units. Products with one row or one column
+//! (`vector_product`) read every element of the matrix once and are bound by memory.
 
 pub mod epilogue;
 mod pack;

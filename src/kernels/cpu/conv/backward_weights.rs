@@ -1,0 +1,363 @@
+//! The gradient with respect to the weights: `dw[kh, kw, i, o] = sum over n, oh, ow of x[..] dy[n, oh, ow, o]`.
+//!
+//! ```text
+//! chunk = (rows of all output images, panels of 64 output channels, rows of the weight matrix)     fixed by shape
+//!   for block of rows                about 256 pixels: their dy stays in L1 or L2; x is copied with zeros around it
+//!     for panel of 64 output channels
+//!       for tile of 6 or 12 weights (kh, kw, i), which may belong to different taps
+//!         for output row, for pixel of it:   dw[weight, panel] += x[pixel + weight] dy[pixel, panel]
+//! ```
+//!
+//! The tile's roles are swapped: its rows are weights and the reduction runs over pixels, whose stride is constant
+//! along an image row; dy is B where it lies. Chunks over images add into partial sums of their own, which `finish`
+//! adds up in order. Depthwise: elementwise tiles with taps as rows. Limits as in `gather`.
+
+use super::{BLOCK_ELEMENTS, ConvShape, copy_padded};
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
+use crate::cpu::gemm::{
+    Compute, Epilogue, Gemm, GemmShape, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, add, pack_panel, row_tiles,
+};
+use crate::cpu::simd::Isa;
+use crate::cpu::workspace;
+use std::ops::Range;
+
+/// Multiplications that make a chunk.
+const CHUNK_WORK: usize = 75_000;
+/// Elements of partial sums, all parts together.
+const MOST_PARTIAL: usize = 1 << 20;
+/// Pixels that a part of the images has at least, so that adding up partial sums is little beside computing them.
+const PART_PIXELS: usize = 512;
+/// Chunks that are enough: cutting the weights further makes each chunk read all pixels for fewer of them.
+const ENOUGH_CHUNKS: usize = 24;
+/// Pixels of a block.
+const BLOCK_PIXELS: usize = 256;
+/// Elements of a chunk of `finish`.
+const FINISH_ELEMENTS: usize = 16 * 1024;
+
+/// `dw = x^T dy` over all taps.
+///
+/// Call [`run`](Self::run) for each of `chunks()`, then [`finish`](Self::finish) for each of `finish_chunks()`.
+#[derive(Clone, Debug)]
+pub struct ConvBackwardWeights {
+    shape: ConvShape,
+    product: Option<Gemm>,
+    /// Rows of all output images.
+    rows: Split,
+    /// Panels of all groups.
+    units: Split,
+    /// Weights of one group and output channel.
+    weights: Split,
+    block_rows: usize,
+    /// Columns of x that are read, which may lie outside of it.
+    columns: Range<isize>,
+}
+
+impl ConvBackwardWeights {
+    /// The geometry is that of the forward convolution.
+    ///
+    /// # Panics
+    /// When a size that must be positive is 0, or groups do not divide the channels.
+    pub fn new(shape: ConvShape) -> Self {
+        shape.check();
+        let product = shape.is_pointwise().then(|| {
+            let pixels = shape.batch * shape.height * shape.width;
+            let product = GemmShape::contiguous(1, shape.input_channels, shape.output_channels, pixels, true, false);
+            Gemm::new(product, Epilogue::default())
+        });
+        let [height, width] = [shape.output_height(), shape.output_width()];
+        let pixels = shape.batch * height * width;
+        let wanted = (shape.work() / CHUNK_WORK).clamp(1, MOST_CHUNKS);
+        let partial_limit = MOST_PARTIAL / shape.weight_elements().max(1);
+        let rows = Split::new(shape.batch * height, wanted.min(pixels / PART_PIXELS).min(partial_limit), 1);
+        let rest = wanted.min(ENOUGH_CHUNKS) / rows.parts;
+        let mut kernel = Self { shape, product, rows, units: rows, weights: rows, block_rows: 1, columns: 0..0 };
+        kernel.units = Split::new(kernel.groups() * kernel.panels(), rest, 1);
+        kernel.weights = Split::new(kernel.group_weights(), rest / kernel.units.parts, 24);
+        if width > 0 {
+            let left = shape.padding.left as isize;
+            let reach = (width - 1) * shape.stride_width + (shape.kernel_width - 1) * shape.dilation_width + 1;
+            kernel.columns = -left..reach as isize - left;
+        }
+        let line = (kernel.columns.len() * shape.input_channels).max(1);
+        let span = (shape.kernel_height - 1) * shape.dilation_height + 1;
+        let fitting = (BLOCK_ELEMENTS / line).saturating_sub(span) / shape.stride_height;
+        kernel.block_rows = fitting.min(BLOCK_PIXELS.div_ceil(width.max(1))).max(1);
+        kernel
+    }
+
+    fn groups(&self) -> usize {
+        if self.shape.is_depthwise() { 1 } else { self.shape.groups }
+    }
+
+    fn output_group(&self) -> usize {
+        self.shape.output_channels / self.groups()
+    }
+
+    /// Panels of a group.
+    fn panels(&self) -> usize {
+        self.output_group().div_ceil(PANEL)
+    }
+
+    /// Weights of one output channel.
+    fn group_weights(&self) -> usize {
+        self.shape.kernel_height * self.shape.kernel_width * self.shape.input_group()
+    }
+
+    fn scratch_elements(&self) -> usize {
+        if self.rows.parts > 1 { self.rows.parts * self.shape.weight_elements() } else { 0 }
+    }
+
+    /// Bytes of scratch that all chunks share.
+    pub fn scratch<T>(&self) -> usize {
+        match &self.product {
+            Some(product) => product.scratch::<T>(),
+            None => self.scratch_elements() * size_of::<T>(),
+        }
+    }
+
+    /// How many parts the sum is cut into.
+    pub fn chunks(&self) -> usize {
+        match &self.product {
+            Some(product) => product.chunks(),
+            None => self.rows.parts * self.units.parts * self.weights.parts,
+        }
+    }
+
+    fn finishing(&self) -> Split {
+        let wanted = (self.scratch_elements() / FINISH_ELEMENTS).clamp(1, MOST_CHUNKS);
+        Split::new(self.shape.weight_elements(), wanted, PANEL_GRAIN)
+    }
+
+    /// How many calls of [`finish`](Self::finish) follow the last chunk; often none.
+    pub fn finish_chunks(&self) -> usize {
+        match &self.product {
+            Some(product) => product.finish_chunks(),
+            None => usize::from(self.rows.parts > 1) * self.finishing().parts,
+        }
+    }
+
+    /// Computes one chunk, into `dw` or into partial sums in the scratch.
+    ///
+    /// # Panics
+    /// When a slice is too short for the geometry.
+    pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], dy: &[T], dw: Disjoint<T>, scratch: Disjoint<T>) {
+        if let Some(product) = &self.product {
+            product.run(isa, chunk, x, dy, None, dw, scratch);
+            return;
+        }
+        let shape = &self.shape;
+        let [height, width] = [shape.output_height(), shape.output_width()];
+        assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
+        assert!(x.len() >= shape.input_elements(), "x is too short for {shape:?}");
+        assert!(dy.len() >= shape.output_elements(), "dy is too short for {shape:?}");
+        assert!(dw.len() >= shape.weight_elements(), "dw is too short for {shape:?}");
+        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short for {shape:?}");
+
+        let part = chunk % self.rows.parts;
+        let rows = self.rows.range(part);
+        let units = self.units.range(chunk / self.rows.parts % self.units.parts);
+        let weights = self.weights.range(chunk / self.rows.parts / self.units.parts);
+        if units.is_empty() || weights.is_empty() {
+            return;
+        }
+        let dw = if self.rows.parts > 1 {
+            scratch.as_ptr().wrapping_add(part * shape.weight_elements())
+        } else {
+            dw.as_ptr()
+        };
+        if rows.is_empty() || width == 0 {
+            self.clear(&units, &weights, dw);
+            return;
+        }
+        let mut first = true;
+        let mut row = rows.start;
+        while row < rows.end {
+            let image = row / height;
+            let line = row % height;
+            let lines = line..(line + (rows.end - row).min(self.block_rows)).min(height);
+            row += lines.len();
+            let x = &x[image * shape.height * shape.width * shape.input_channels..]
+                [..shape.height * shape.width * shape.input_channels];
+            let pixel = (image * height + lines.start) * width;
+            let dy = &dy[pixel * shape.output_channels..][..lines.len() * width * shape.output_channels];
+            self.run_block(isa, &lines, &units, &weights, x, dy, dw, !first);
+            first = false;
+        }
+    }
+
+    /// The sum over no pixels.
+    fn clear<T: Compute>(&self, units: &Range<usize>, weights: &Range<usize>, dw: *mut T) {
+        for unit in units.clone() {
+            let columns = self.unit_columns(unit);
+            for weight in weights.clone() {
+                let start = weight * self.shape.output_channels + columns.start;
+                // SAFETY: inside of dw, and this part of it is this chunk's alone.
+                unsafe { std::slice::from_raw_parts_mut(dw.wrapping_add(start), columns.len()) }.fill(T::ZERO);
+            }
+        }
+    }
+
+    /// Output channels of a unit.
+    fn unit_columns(&self, unit: usize) -> Range<usize> {
+        let [group, panel] = [unit / self.panels(), unit % self.panels()];
+        let start = group * self.output_group();
+        start + panel * PANEL..start + ((panel + 1) * PANEL).min(self.output_group())
+    }
+
+    /// Adds the output rows `lines` of one image, whose gradient is `dy`.
+    fn run_block<T: Compute>(
+        &self,
+        isa: Isa,
+        lines: &Range<usize>,
+        units: &Range<usize>,
+        weights: &Range<usize>,
+        x: &[T],
+        dy: &[T],
+        dw: *mut T,
+        accumulate: bool,
+    ) {
+        let shape = &self.shape;
+        let channels = shape.input_channels;
+        let start = (lines.start * shape.stride_height) as isize - shape.padding.top as isize;
+        let span = (lines.len() - 1) * shape.stride_height + (shape.kernel_height - 1) * shape.dilation_height + 1;
+        let read = start..start + span as isize;
+        let in_place = read.start >= 0
+            && read.end <= shape.height as isize
+            && self.columns.start >= 0
+            && self.columns.end <= shape.width as isize;
+        let room = if in_place { 0 } else { read.len() * self.columns.len() * channels };
+        workspace::with(room, |buffer: &mut [T]| {
+            let (pixels, width) = if in_place {
+                let first = (read.start as usize * shape.width + self.columns.start as usize) * channels;
+                (&x[first..], shape.width)
+            } else {
+                let source = [shape.height, shape.width, channels];
+                copy_padded(x, source, read.clone(), self.columns.clone(), buffer);
+                (&*buffer, self.columns.len())
+            };
+            workspace::with(2 * weights.len(), |rows: &mut [isize]| {
+                let (a_rows, c_rows) = rows.split_at_mut(weights.len());
+                let depth = shape.input_group();
+                for ((weight, a), c) in weights.clone().zip(a_rows.iter_mut()).zip(c_rows.iter_mut()) {
+                    let [tap, channel] = [weight / depth, weight % depth];
+                    let y = tap / shape.kernel_width * shape.dilation_height;
+                    let x = tap % shape.kernel_width * shape.dilation_width;
+                    *a = ((y * width + x) * channels + channel) as isize;
+                    *c = (weight * shape.output_channels) as isize;
+                }
+                workspace::with(lines.len(), |taps: &mut [Tap]| {
+                    self.run_tiles(isa, units, lines.len(), pixels, width, a_rows, c_rows, taps, dy, dw, accumulate);
+                });
+            });
+        });
+    }
+
+    fn run_tiles<T: Compute>(
+        &self,
+        isa: Isa,
+        units: &Range<usize>,
+        lines: usize,
+        pixels: &[T],
+        width: usize,
+        a_rows: &[isize],
+        c_rows: &[isize],
+        taps: &mut [Tap],
+        dy: &[T],
+        dw: *mut T,
+        accumulate: bool,
+    ) {
+        let shape = &self.shape;
+        let depthwise = shape.is_depthwise();
+        let tiles = T::tiles(isa);
+        let output_width = shape.output_width();
+        let line_step = shape.stride_height * width * shape.input_channels;
+        let pixel_step = shape.stride_width * shape.input_channels;
+        // The reduction runs along a row; down the image where rows have one pixel.
+        let (run, a_step, taps) =
+            if output_width == 1 { (lines, line_step, &mut taps[..1]) } else { (output_width, pixel_step, taps) };
+        for unit in units.clone() {
+            let columns = self.unit_columns(unit);
+            let group = unit / self.panels();
+            // A last register that reaches beyond the row is padded where masks cost something.
+            let pad = !tiles.masked && !depthwise && !columns.len().is_multiple_of(tiles.lanes);
+            let stride = columns.len().next_multiple_of(PANEL_GRAIN);
+            let room = if pad { lines * output_width * stride } else { 0 };
+            workspace::with(room, |packed: &mut [T]| {
+                let (b, b_step) = if pad {
+                    let from = dy[columns.start..].as_ptr();
+                    let depth = lines * output_width;
+                    // SAFETY: dy has `depth` rows of `output_channels`; the panel was sized for them.
+                    unsafe {
+                        let to = packed.as_mut_ptr();
+                        pack_panel(isa, from, shape.output_channels, 1, depth, columns.len(), to, stride);
+                    }
+                    (packed.as_ptr(), stride)
+                } else {
+                    (dy.as_ptr().wrapping_add(columns.start), shape.output_channels)
+                };
+                for (line, tap) in taps.iter_mut().enumerate() {
+                    tap.a = (line * line_step) as isize;
+                    tap.b = (line * output_width * b_step) as isize;
+                }
+                let a = if depthwise { columns.start } else { group * shape.input_group() };
+                let a = pixels.as_ptr().wrapping_add(a);
+                let mut column = 0;
+                while column < columns.len() {
+                    let vectors = if depthwise { 1 } else { tiles.vectors_for(columns.len() - column) };
+                    let most = if depthwise { MOST_ROWS } else { tiles.rows_for(vectors) };
+                    let wide = (vectors * tiles.lanes).min(columns.len() - column);
+                    for rows in row_tiles(a_rows.len(), most) {
+                        let tile = Tile {
+                            a: if depthwise { a.wrapping_add(column) } else { a },
+                            rows: &a_rows[rows.clone()],
+                            a_step: a_step as isize,
+                            taps,
+                            run,
+                            b: b.wrapping_add(column),
+                            b_step: b_step as isize,
+                            c: dw.wrapping_add(columns.start + column),
+                            c_rows: &c_rows[rows.clone()],
+                            columns: wide,
+                            bias: std::ptr::null(),
+                            accumulate,
+                            relu: false,
+                        };
+                        // SAFETY: weights, pixels and panels are inside of the buffers; this part of dw (or of the
+                        // partial sums) is this chunk's alone.
+                        unsafe {
+                            if depthwise {
+                                T::elementwise_tile(isa, rows.len(), &tile);
+                            } else {
+                                T::tile(isa, rows.len(), vectors, &tile);
+                            }
+                        }
+                    }
+                    column += wide;
+                }
+            });
+        }
+    }
+
+    /// Adds the partial sums in order. Called for each of `finish_chunks()` when all chunks are complete.
+    ///
+    /// # Panics
+    /// When a slice is too short for the geometry.
+    pub fn finish<T: Compute>(&self, isa: Isa, chunk: usize, dw: Disjoint<T>, scratch: Disjoint<T>) {
+        if let Some(product) = &self.product {
+            product.finish(isa, chunk, None, dw, scratch);
+            return;
+        }
+        assert!(chunk < self.finish_chunks(), "chunk {chunk} of {}", self.finish_chunks());
+        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short for {:?}", self.shape);
+        let range = self.finishing().range(chunk);
+        // SAFETY: chunks have disjoint ranges; the scratch is only read now.
+        let (to, sums) =
+            unsafe { (dw.range(range.clone()), std::slice::from_raw_parts(scratch.as_ptr(), self.scratch_elements())) };
+        to.copy_from_slice(&sums[range.clone()]);
+        for part in 1..self.rows.parts {
+            let start = part * self.shape.weight_elements();
+            add(isa, to, &sums[start + range.start..start + range.end]);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The forward pass: `y[pixel, o] = activation(bias[o] + sum over taps and channels of x w)`.
+//!
+//! One phase: output (oh, ow) reads source (oh stride + kh dilation - padding). The weights are the matrix B as they
+//! are in memory; where a group has more than 128 output channels, or not a multiple of 16, they are packed first, so
+//! that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`.
+
+use super::ConvShape;
+use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::gemm::{Compute, Epilogue, Gemm, GemmShape};
+use crate::cpu::simd::Isa;
+
+/// `y = activation(conv(x, w) + bias)`
+///
+/// Call [`prepare`](Self::prepare) for each of `prepare_chunks()` (often none), then [`run`](Self::run) for each of
+/// `chunks()`.
+#[derive(Clone, Debug)]
+pub struct ConvForward {
+    shape: ConvShape,
+    kernel: Kernel,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kernel {
+    Product(Gemm),
+    Gather(Gather),
+}
+
+impl ConvForward {
+    /// # Panics
+    /// When a size that must be positive is 0, or groups do not divide the channels.
+    pub fn new(shape: ConvShape, epilogue: Epilogue) -> Self {
+        shape.check();
+        if shape.is_pointwise() {
+            let pixels = shape.batch * shape.height * shape.width;
+            let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
+            let product = Gemm::new(product, epilogue);
+            if product.finish_chunks() == 0 {
+                return Self { shape, kernel: Kernel::Product(product) };
+            }
+        }
+        let depthwise = shape.is_depthwise();
+        let mut offsets = Vec::new();
+        for kh in 0..shape.kernel_height {
+            for kw in 0..shape.kernel_width {
+                offsets.push(Offset {
+                    y: (kh * shape.dilation_height) as isize - shape.padding.top as isize,
+                    x: (kw * shape.dilation_width) as isize - shape.padding.left as isize,
+                    tap: kh * shape.kernel_width + kw,
+                });
+            }
+        }
+        let output_group = shape.output_group();
+        let geometry = Geometry {
+            batch: shape.batch,
+            source: [shape.height, shape.width, shape.input_channels],
+            out: [shape.output_height(), shape.output_width(), shape.output_channels],
+            groups: if depthwise { 1 } else { shape.groups },
+            stride: [shape.stride_height, shape.stride_width],
+            step: [1, 1],
+            phases: vec![Phase { first: [0, 0], offsets, across: shape.kernel_width }],
+            depthwise,
+            weights: WeightStrides {
+                tap: shape.input_group() * shape.output_channels,
+                group: output_group,
+                row: shape.output_channels,
+                column: 1,
+            },
+            weight_elements: shape.weight_elements(),
+            packed: !depthwise && (output_group > 128 || !output_group.is_multiple_of(16)),
+            epilogue,
+        };
+        Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }
+    }
+
+    /// Bytes of scratch that all chunks share.
+    pub fn scratch<T>(&self) -> usize {
+        self.kernel.scratch_elements() * size_of::<T>()
+    }
+
+    /// Calls of [`prepare`](Self::prepare) that precede the first chunk.
+    pub fn prepare_chunks(&self) -> usize {
+        self.kernel.prepare_chunks()
+    }
+
+    /// Packs a part of the weights into the scratch.
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
+        self.kernel.prepare(isa, chunk, w, scratch);
+    }
+
+    /// How many parts the output is cut into.
+    pub fn chunks(&self) -> usize {
+        self.kernel.chunks()
+    }
+
+    /// Computes one part of `y`. `bias` has `output_channels` elements.
+    ///
+    /// # Panics
+    /// When a slice is too short for the geometry.
+    pub fn run<T: Compute>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        x: &[T],
+        w: &[T],
+        bias: Option<&[T]>,
+        y: Disjoint<T>,
+        scratch: Disjoint<T>,
+    ) {
+        assert!(w.len() >= self.shape.weight_elements(), "the weights are too short for {:?}", self.shape);
+        self.kernel.run(isa, chunk, x, w, bias, y, scratch);
+    }
+}
+
+impl Kernel {
+    pub fn scratch_elements(&self) -> usize {
+        match self {
+            Kernel::Product(_) => 0,
+            Kernel::Gather(gather) => gather.scratch_elements(),
+        }
+    }
+
+    pub fn prepare_chunks(&self) -> usize {
+        match self {
+            Kernel::Product(_) => 0,
+            Kernel::Gather(gather) => gather.prepare_chunks(),
+        }
+    }
+
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
+        match self {
+            Kernel::Product(_) => panic!("there is nothing to prepare"),
+            Kernel::Gather(gather) => gather.prepare(isa, chunk, w, scratch),
+        }
+    }
+
+    pub fn chunks(&self) -> usize {
+        match self {
+            Kernel::Product(product) => product.chunks(),
+            Kernel::Gather(gather) => gather.chunks(),
+        }
+    }
+
+    pub fn run<T: Compute>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        source: &[T],
+        w: &[T],
+        bias: Option<&[T]>,
+        out: Disjoint<T>,
+        scratch: Disjoint<T>,
+    ) {
+        match self {
+            Kernel::Product(product) => product.run(isa, chunk, source, w, bias, out, scratch),
+            Kernel::Gather(gather) => gather.run(isa, chunk, source, w, bias, out, scratch),
+        }
+    }
+}

@@ -1,0 +1,546 @@
+//! The loop nest under `forward` and `backward_input`: every output pixel gathers the source pixels that its taps name.
+//!
+//! ```text
+//! chunk = (rows of the output images, panels of 64 output channels)              fixed by shape
+//!   for block of rows           their source rows are copied once, with zeros around them, if the border is touched
+//!     for phase                 outputs whose taps lie alike: one, or stride x stride of a backward pass
+//!       for stretch of the reduction   at most 1024 deep: its weights stay in L2
+//!         for panel of 64 output channels
+//!           for tile of 6 or 12 pixels, which may belong to different rows
+//!             for tap, for p in its run      a run is a kernel row (all taps, if they touch) times the channels
+//! ```
+//!
+//! Output pixel `first + i * step` of a phase reads source pixels `i * stride + offset` for each tap's offset.
+//! Depthwise convolutions use elementwise tiles, whose reduction runs over the taps alone. Multiply-add units limit the
+//! speed of dense convolutions, loads that of depthwise ones.
+
+use super::{BLOCK_ELEMENTS, copy_padded};
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
+use crate::cpu::gemm::{
+    Activation, Compute, Epilogue, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, blocks, pack_panel, row_tiles,
+};
+use crate::cpu::simd::Isa;
+use crate::cpu::workspace;
+use std::ops::Range;
+
+/// Multiplications that make a chunk.
+const CHUNK_WORK: usize = 75_000;
+/// Rows of weights that a stretch reads.
+const STRETCH: usize = 1024;
+/// Elements of weights that a chunk packs.
+const PACK_ELEMENTS: usize = 32 * 1024;
+
+/// Which source pixel a tap reads, and which of the taps of `w` it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offset {
+    pub y: isize,
+    pub x: isize,
+    pub tap: usize,
+}
+
+/// Outputs `first + i * step` that read sources `i * stride + offset`.
+#[derive(Clone, Debug)]
+pub(super) struct Phase {
+    pub first: [usize; 2],
+    /// In ascending order, row by row.
+    pub offsets: Vec<Offset>,
+    /// How many there are in each row.
+    pub across: usize,
+}
+
+/// Strides of `w`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WeightStrides {
+    pub tap: usize,
+    pub group: usize,
+    /// From one source channel to the next.
+    pub row: usize,
+    /// From one output channel to the next.
+    pub column: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Geometry {
+    pub batch: usize,
+    /// Height, width, channels.
+    pub source: [usize; 3],
+    pub out: [usize; 3],
+    /// 1 where `depthwise`.
+    pub groups: usize,
+    /// Between source pixels of neighbouring outputs of a phase.
+    pub stride: [usize; 2],
+    /// Between outputs of a phase.
+    pub step: [usize; 2],
+    pub phases: Vec<Phase>,
+    pub depthwise: bool,
+    pub weights: WeightStrides,
+    pub weight_elements: usize,
+    /// Weights are copied to panels in the scratch before the first chunk. Where they are not, taps are in order,
+    /// source channels a row apart and output channels next to each other.
+    pub packed: bool,
+    pub epilogue: Epilogue,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Gather {
+    geometry: Geometry,
+    rows: Split,
+    /// Panels of all groups.
+    units: Split,
+    /// Rows of the output that share a buffer.
+    block_rows: usize,
+    /// Columns of the source that outputs read.
+    columns: Range<isize>,
+}
+
+/// Where source pixels are: pixel (y, x) is at `(y - origin[0]) * width + x - origin[1]`.
+struct Image<'a, T> {
+    pixels: &'a [T],
+    origin: [isize; 2],
+    width: usize,
+}
+
+/// What the pixels of one phase and block have in common.
+struct Pixels<'a, T> {
+    image: &'a Image<'a, T>,
+    /// Where each pixel's source and output are.
+    a_rows: &'a [isize],
+    c_rows: &'a [isize],
+    weights: &'a [T],
+    bias: Option<&'a [T]>,
+    out: *mut T,
+}
+
+/// A part of the reduction: source channels `piece` (of all touching taps) of some taps, whose `b` counts in taps.
+struct Stretch<'a> {
+    taps: &'a [Tap],
+    piece: Range<usize>,
+    first: bool,
+    last: bool,
+}
+
+impl Gather {
+    /// `work` is the number of multiplications.
+    pub fn new(geometry: Geometry, work: usize) -> Self {
+        let [_, out_width, _] = geometry.out;
+        let wanted = (work / CHUNK_WORK).clamp(1, MOST_CHUNKS);
+        let rows = Split::new(geometry.batch * geometry.out[0], wanted, 1);
+        let units = Split::new(geometry.groups * geometry.panels(), wanted / rows.parts, 1);
+
+        let [mut columns, mut lines] = [None, None];
+        for phase in &geometry.phases {
+            let count = phase_range(&(0..out_width), phase.first[1], geometry.step[1]).len();
+            for offset in phase.offsets.iter().filter(|_| count > 0) {
+                let last = ((count - 1) * geometry.stride[1]) as isize + offset.x;
+                columns = Some(hull(columns, offset.x..last + 1));
+                lines = Some(hull(lines, offset.y..offset.y + 1));
+            }
+        }
+        let [columns, lines] = [columns, lines].map(Option::unwrap_or_default);
+        let line = (columns.len() * geometry.source[2]).max(1);
+        let spare = (BLOCK_ELEMENTS / line).saturating_sub(lines.len());
+        let most_pixels = (16 * 1024 / out_width.max(1)).max(1);
+        let block_rows = (spare / geometry.stride[0] * geometry.step[0]).clamp(1, most_pixels);
+        Self { geometry, rows, units, block_rows, columns }
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.rows.parts * self.units.parts
+    }
+
+    pub fn scratch_elements(&self) -> usize {
+        if self.geometry.packed { self.geometry.groups * self.geometry.packed_group() } else { 0 }
+    }
+
+    fn packing(&self) -> Split {
+        let pieces = self.geometry.groups * self.geometry.panels() * self.geometry.taps();
+        Split::new(pieces, (self.scratch_elements() / PACK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
+    }
+
+    pub fn prepare_chunks(&self) -> usize {
+        if self.scratch_elements() == 0 { 0 } else { self.packing().parts }
+    }
+
+    /// Packs a part of the weights.
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
+        assert!(chunk < self.prepare_chunks(), "chunk {chunk} of {}", self.prepare_chunks());
+        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short");
+        let geometry = &self.geometry;
+        let [taps, depth, panels] = [geometry.taps(), geometry.depth(), geometry.panels()];
+        let order: Vec<usize> =
+            geometry.phases.iter().flat_map(|phase| phase.offsets.iter().map(|offset| offset.tap)).collect();
+        for piece in self.packing().range(chunk) {
+            let [unit, position] = [piece / taps, piece % taps];
+            let [group, panel] = [unit / panels, unit % panels];
+            let (columns, panel_start, stride) = geometry.packed_panel(panel);
+            let strides = geometry.weights;
+            let from = group * strides.group + order[position] * strides.tap + columns.start * strides.column;
+            let end = from + (depth.max(1) - 1) * strides.row + (columns.len() - 1) * strides.column;
+            assert!(depth == 0 || end < w.len(), "the weights are too short");
+            let start = group * geometry.packed_group() + panel_start + position * depth * stride;
+            // SAFETY: pieces are apart; the source was checked, the destination is sliced to its size.
+            unsafe {
+                let to = scratch.range(start..start + depth * stride);
+                let from = w.as_ptr().wrapping_add(from);
+                pack_panel(isa, from, strides.row, strides.column, depth, columns.len(), to.as_mut_ptr(), stride);
+            }
+        }
+    }
+
+    /// Computes one chunk of the output.
+    pub fn run<T: Compute>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        source: &[T],
+        w: &[T],
+        bias: Option<&[T]>,
+        out: Disjoint<T>,
+        scratch: Disjoint<T>,
+    ) {
+        let geometry = &self.geometry;
+        let [height, width, channels] = geometry.source;
+        let [out_height, out_width, out_channels] = geometry.out;
+        assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
+        assert!(source.len() >= geometry.batch * height * width * channels, "the source is too short");
+        assert!(out.len() >= geometry.batch * out_height * out_width * out_channels, "the output is too short");
+        assert!(bias.is_none_or(|bias| bias.len() >= out_channels), "the bias is too short");
+        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short");
+        let weights = if geometry.packed {
+            // SAFETY: `prepare` wrote all of it, and nothing writes to it now.
+            unsafe { std::slice::from_raw_parts(scratch.as_ptr().cast_const(), self.scratch_elements()) }
+        } else {
+            w
+        };
+        assert!(geometry.packed || weights.len() >= geometry.weight_elements, "the weights are too short");
+
+        let rows = self.rows.range(chunk / self.units.parts);
+        let units = self.units.range(chunk % self.units.parts);
+        if out_width == 0 || units.is_empty() {
+            return;
+        }
+        let mut row = rows.start;
+        while row < rows.end {
+            let image = row / out_height;
+            let lines = row % out_height..(row % out_height + (rows.end - row)).min(out_height);
+            row += lines.len();
+            let source = &source[image * height * width * channels..][..height * width * channels];
+            let out = out.as_ptr().wrapping_add(image * out_height * out_width * out_channels);
+            for start in lines.clone().step_by(self.block_rows) {
+                let lines = start..(start + self.block_rows).min(lines.end);
+                self.run_block(isa, &lines, &units, source, weights, bias, out);
+                if !geometry.epilogue.activation.in_store() {
+                    self.activate(isa, &lines, &units, out);
+                }
+            }
+        }
+    }
+
+    /// Computes the rows `lines` of one image.
+    fn run_block<T: Compute>(
+        &self,
+        isa: Isa,
+        lines: &Range<usize>,
+        units: &Range<usize>,
+        source: &[T],
+        weights: &[T],
+        bias: Option<&[T]>,
+        out: *mut T,
+    ) {
+        let geometry = &self.geometry;
+        let [height, width, channels] = geometry.source;
+        let mut read = None;
+        for phase in &geometry.phases {
+            let range = phase_range(lines, phase.first[0], geometry.step[0]);
+            if let (false, Some(low), Some(high)) = (range.is_empty(), phase.offsets.first(), phase.offsets.last()) {
+                let start = (range.start * geometry.stride[0]) as isize + low.y;
+                let end = ((range.end - 1) * geometry.stride[0]) as isize + high.y + 1;
+                read = Some(hull(read, start..end));
+            }
+        }
+        let read = read.unwrap_or_default();
+        let inside = |range: &Range<isize>, length: usize| range.start >= 0 && range.end <= length as isize;
+        let in_place = inside(&read, height) && inside(&self.columns, width);
+        let room = if in_place { 0 } else { read.len() * self.columns.len() * channels };
+        workspace::with(room, |buffer: &mut [T]| {
+            let image = if in_place {
+                Image { pixels: source, origin: [0, 0], width }
+            } else {
+                copy_padded(source, geometry.source, read.clone(), self.columns.clone(), buffer);
+                Image { pixels: buffer, origin: [read.start, self.columns.start], width: self.columns.len() }
+            };
+            let mut position = 0;
+            for phase in &geometry.phases {
+                let down = phase_range(lines, phase.first[0], geometry.step[0]);
+                for (down, offsets) in self.inside_taps(phase, down) {
+                    let position = position + offsets.start;
+                    self.run_phase(isa, phase, down, offsets, position, units, &image, weights, bias, out);
+                }
+                position += phase.offsets.len();
+            }
+        });
+    }
+
+    /// Cuts the rows of a phase where the taps that are inside of the image, above and below, change.
+    fn inside_taps(&self, phase: &Phase, down: Range<usize>) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let [height, _, _] = self.geometry.source;
+        let stride = self.geometry.stride[0];
+        let across = phase.across.max(1);
+        // Short rows are worth less alone than the taps that they save.
+        let cut = self.geometry.out[1] / self.geometry.step[1] >= MOST_ROWS / 2;
+        let inside = move |i: usize| {
+            let y = |offset: &Offset| (i * stride) as isize + offset.y;
+            let rows = || phase.offsets.iter().step_by(across);
+            let above = rows().take_while(|&offset| y(offset) < 0).count();
+            let reached = rows().take_while(|&offset| y(offset) < height as isize).count();
+            above * across..reached.max(above) * across
+        };
+        let mut start = down.start;
+        std::iter::from_fn(move || {
+            if start >= down.end {
+                return None;
+            }
+            if !cut {
+                return Some((std::mem::replace(&mut start, down.end)..down.end, 0..phase.offsets.len()));
+            }
+            let taps = inside(start);
+            let end = (start + 1..down.end).find(|&i| inside(i) != taps).unwrap_or(down.end);
+            Some((std::mem::replace(&mut start, end)..end, taps))
+        })
+    }
+
+    /// Computes the outputs `down` x all of one phase over the taps `offsets`, the first of which is at `position`
+    /// among the taps of all phases.
+    fn run_phase<T: Compute>(
+        &self,
+        isa: Isa,
+        phase: &Phase,
+        down: Range<usize>,
+        offsets: Range<usize>,
+        position: usize,
+        units: &Range<usize>,
+        image: &Image<T>,
+        weights: &[T],
+        bias: Option<&[T]>,
+        out: *mut T,
+    ) {
+        let geometry = &self.geometry;
+        let [_, _, channels] = geometry.source;
+        let [_, out_width, out_channels] = geometry.out;
+        let across = phase_range(&(0..out_width), phase.first[1], geometry.step[1]);
+        let pixels = down.len() * across.len();
+        if pixels == 0 {
+            return;
+        }
+        let offsets = &phase.offsets[offsets];
+        let count = offsets.len();
+        workspace::with(2 * pixels, |rows: &mut [isize]| {
+            workspace::with(2 * count, |taps: &mut [Tap]| {
+                let (a_rows, c_rows) = rows.split_at_mut(pixels);
+                let mut pixel = 0;
+                for i in down {
+                    // Before a tap is added, this may lie outside of the image.
+                    let y = (i * geometry.stride[0]) as isize - image.origin[0];
+                    let out_row = (phase.first[0] + i * geometry.step[0]) * out_width + phase.first[1];
+                    for j in across.clone() {
+                        let x = (j * geometry.stride[1]) as isize - image.origin[1];
+                        a_rows[pixel] = (y * image.width as isize + x) * channels as isize;
+                        c_rows[pixel] = ((out_row + j * geometry.step[1]) * out_channels) as isize;
+                        pixel += 1;
+                    }
+                }
+                let pixels = Pixels { image, a_rows, c_rows, weights, bias, out };
+                let (taps, scaled) = taps.split_at_mut(count);
+                for (index, (tap, offset)) in taps.iter_mut().zip(offsets).enumerate() {
+                    tap.a = (offset.y * image.width as isize + offset.x) * channels as isize;
+                    tap.b = if geometry.depthwise { offset.tap } else { position + index } as isize;
+                }
+                let mut panels = |stretch: &Stretch| {
+                    for unit in units.clone() {
+                        // SAFETY: pixels, taps and panels are inside of the image, the weights and the output, and this
+                        // part of the output is this call's alone.
+                        unsafe { self.run_panel(isa, unit, stretch, &pixels, scaled) }
+                    }
+                };
+                if count == 0 {
+                    panels(&Stretch { taps: &[], piece: 0..0, first: true, last: true });
+                    return;
+                }
+                let depth = geometry.depth();
+                let merged = self.touching_taps(taps, phase.across);
+                for index in 0..count / merged {
+                    taps[index] = taps[index * merged];
+                }
+                let taps = &taps[..count / merged];
+                let run = merged * depth;
+                for piece in blocks(0..run, STRETCH) {
+                    let at_once = (STRETCH / piece.len().max(1)).max(1);
+                    let groups = taps.len().div_ceil(at_once);
+                    for (index, taps) in taps.chunks(at_once).enumerate() {
+                        let first = piece.start == 0 && index == 0;
+                        let last = piece.end == run && index + 1 == groups;
+                        panels(&Stretch { taps, piece: piece.clone(), first, last });
+                    }
+                }
+            });
+        });
+    }
+
+    /// How many neighbouring taps read one piece of memory: all, those of a kernel row, or 1.
+    fn touching_taps(&self, taps: &[Tap], across: usize) -> usize {
+        let geometry = &self.geometry;
+        let channels = geometry.source[2] as isize;
+        let touch = |taps: &[Tap]| taps.windows(2).all(|pair| pair[1].a - pair[0].a == channels);
+        let merged = if geometry.depthwise || geometry.groups > 1 {
+            1
+        } else if touch(taps) {
+            taps.len()
+        } else if taps.chunks(across).all(touch) {
+            across
+        } else {
+            1
+        };
+        if merged * geometry.depth() > STRETCH { 1 } else { merged }
+    }
+
+    /// Adds a stretch of the reduction to one panel of output channels of all pixels. `scaled` has room for its taps.
+    ///
+    /// # Safety
+    /// Everything that is named lies inside of the image, the weights and the output; nothing else uses the output.
+    unsafe fn run_panel<T: Compute>(
+        &self,
+        isa: Isa,
+        unit: usize,
+        stretch: &Stretch,
+        pixels: &Pixels<T>,
+        scaled: &mut [Tap],
+    ) {
+        let geometry = &self.geometry;
+        let depth = geometry.depth();
+        let [group, panel] = [unit / geometry.panels(), unit % geometry.panels()];
+        let (columns, panel_start, panel_stride) = geometry.packed_panel(panel);
+        let (b_start, b_step) = if geometry.packed {
+            (group * geometry.packed_group() + panel_start, panel_stride)
+        } else {
+            (group * geometry.weights.group + columns.start, geometry.weights.row)
+        };
+        let scale = if geometry.depthwise { geometry.weights.tap } else { depth * b_step };
+        for (scaled, tap) in scaled.iter_mut().zip(stretch.taps) {
+            scaled.a = tap.a + stretch.piece.start as isize;
+            scaled.b = tap.b * scale as isize + (stretch.piece.start * b_step) as isize;
+        }
+        let taps = &scaled[..stretch.taps.len()];
+        let a = pixels.image.pixels.as_ptr().wrapping_add(group * depth);
+        let b = pixels.weights.as_ptr().wrapping_add(b_start);
+        let out_start = group * geometry.out_group();
+        let tiles = T::tiles(isa);
+        let mut column = columns.start;
+        while column < columns.end {
+            let vectors = if geometry.depthwise { 1 } else { tiles.vectors_for(columns.end - column) };
+            let width = (vectors * tiles.lanes).min(columns.end - column);
+            let bias = match pixels.bias {
+                Some(bias) if stretch.first => bias[out_start + column..][..width].as_ptr(),
+                _ => std::ptr::null(),
+            };
+            let most = if geometry.depthwise { MOST_ROWS } else { tiles.rows_for(vectors) };
+            for rows in row_tiles(pixels.a_rows.len(), most) {
+                let tile = Tile {
+                    a: if geometry.depthwise { a.wrapping_add(column) } else { a },
+                    rows: &pixels.a_rows[rows.clone()],
+                    a_step: 1,
+                    taps,
+                    run: stretch.piece.len(),
+                    b: b.wrapping_add(column - columns.start),
+                    b_step: b_step as isize,
+                    c: pixels.out.wrapping_add(out_start + column),
+                    c_rows: &pixels.c_rows[rows.clone()],
+                    columns: width,
+                    bias,
+                    accumulate: geometry.epilogue.accumulate || !stretch.first,
+                    relu: geometry.epilogue.activation == Activation::Relu && stretch.last,
+                };
+                // SAFETY: by this function's contract.
+                unsafe {
+                    if geometry.depthwise {
+                        T::elementwise_tile(isa, rows.len(), &tile);
+                    } else {
+                        T::tile(isa, rows.len(), vectors, &tile);
+                    }
+                }
+            }
+            column += width;
+        }
+    }
+
+    /// Applies the activation to the chunk's part of the rows `lines`.
+    fn activate<T: Compute>(&self, isa: Isa, lines: &Range<usize>, units: &Range<usize>, out: *mut T) {
+        let geometry = &self.geometry;
+        let [_, width, channels] = geometry.out;
+        let activation = geometry.epilogue.activation;
+        let slice = |start: usize, length: usize| {
+            // SAFETY: inside of this chunk's part of the output.
+            unsafe { std::slice::from_raw_parts_mut(out.wrapping_add(start), length) }
+        };
+        if self.units.parts == 1 {
+            activation.apply(isa, slice(lines.start * width * channels, lines.len() * width * channels));
+            return;
+        }
+        for pixel in lines.start * width..lines.end * width {
+            for unit in units.clone() {
+                let [group, panel] = [unit / geometry.panels(), unit % geometry.panels()];
+                let (columns, _, _) = geometry.packed_panel(panel);
+                let start = pixel * channels + group * geometry.out_group() + columns.start;
+                activation.apply(isa, slice(start, columns.len()));
+            }
+        }
+    }
+}
+
+impl Geometry {
+    /// Source channels that a tap sums over.
+    fn depth(&self) -> usize {
+        if self.depthwise { 1 } else { self.source[2] / self.groups }
+    }
+
+    fn out_group(&self) -> usize {
+        self.out[2] / self.groups
+    }
+
+    /// Panels of a group.
+    fn panels(&self) -> usize {
+        self.out_group().div_ceil(PANEL)
+    }
+
+    /// Taps of all phases.
+    fn taps(&self) -> usize {
+        self.phases.iter().map(|phase| phase.offsets.len()).sum()
+    }
+
+    /// The output channels of a panel (of its group), where it starts among its group's packed panels, and its width.
+    fn packed_panel(&self, panel: usize) -> (Range<usize>, usize, usize) {
+        let columns = panel * PANEL..((panel + 1) * PANEL).min(self.out_group());
+        let stride = columns.len().next_multiple_of(PANEL_GRAIN);
+        (columns, panel * PANEL * self.taps() * self.depth(), stride)
+    }
+
+    /// Elements of a group's packed panels.
+    fn packed_group(&self) -> usize {
+        let out_group = self.out_group();
+        let width = out_group / PANEL * PANEL + (out_group % PANEL).next_multiple_of(PANEL_GRAIN);
+        width * self.taps() * self.depth()
+    }
+}
+
+/// The smallest range that holds both.
+fn hull(range: Option<Range<isize>>, other: Range<isize>) -> Range<isize> {
+    match range {
+        Some(range) => range.start.min(other.start)..range.end.max(other.end),
+        None => other,
+    }
+}
+
+/// The `i` for which `first + i * step` is in `range`.
+fn phase_range(range: &Range<usize>, first: usize, step: usize) -> Range<usize> {
+    range.start.saturating_sub(first).div_ceil(step)..range.end.saturating_sub(first).div_ceil(step)
+}
