@@ -1,0 +1,99 @@
+"""The static tables in which files and configurations find built-in classes and functions.
+
+Keras files name a built-in as a pair such as `("keras.layers", "Dense")`. Every module of the package that has such
+names lists them in a dictionary `ALL`; only what stands there can be made from a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import types
+from typing import Any
+
+#: Keras' public module -> our module whose `ALL` holds its names. Modules of this package only.
+_MODULES = {
+    "keras.activations": "ironhorn.activations",
+    "keras.constraints": "ironhorn.constraints",
+    "keras.initializers": "ironhorn.initializers",
+    "keras.layers": "ironhorn.layers",
+    "keras.losses": "ironhorn.losses",
+    "keras.metrics": "ironhorn.metrics",
+    "keras.optimizers": "ironhorn.optimizers",
+    "keras.optimizers.schedules": "ironhorn.optimizers.schedules",
+    "keras.regularizers": "ironhorn.regularizers",
+}
+
+#: Modules in which a function that a file names without module is looked up, in this order.
+_FUNCTION_MODULES = ("keras.activations", "keras.losses", "keras.metrics", "keras.initializers", "keras.regularizers")
+
+_forward: dict[tuple[str, str], Any] = {}
+_backward: dict[Any, tuple[str, str]] = {}
+
+
+def _fill() -> None:
+    """Read every `ALL` once."""
+    if _forward:
+        return
+    from ironhorn.layers.dtype_policy import DTypePolicy
+    from ironhorn.models import Model, Sequential
+    from ironhorn.models.functional import Functional
+    from ironhorn.random import SeedGenerator
+
+    forward: dict[tuple[str, str], Any] = {
+        ("keras", "Sequential"): Sequential,
+        ("keras", "Model"): Model,
+        ("keras", "Functional"): Functional,
+        ("keras", "DTypePolicy"): DTypePolicy,
+        ("keras.random", "SeedGenerator"): SeedGenerator,
+    }
+    backward: dict[Any, tuple[str, str]] = {
+        Sequential: ("keras", "Sequential"),
+        Model: ("keras", "Model"),
+        Functional: ("keras.src.models.functional", "Functional"),
+        DTypePolicy: ("keras", "DTypePolicy"),
+        SeedGenerator: ("keras.random", "SeedGenerator"),
+    }
+    forward[("keras.src.models.functional", "Functional")] = Functional
+    forward[("keras.models", "Functional")] = Functional
+    forward[("keras.models", "Model")] = Model
+    forward[("keras.models", "Sequential")] = Sequential
+    forward[("keras.dtype_policies", "DTypePolicy")] = DTypePolicy
+    for public, ours in _MODULES.items():
+        for name, thing in importlib.import_module(ours).ALL.items():
+            forward[(public, name)] = thing
+            known = backward.get(thing)
+            if known is None or (known[0] == public and name == thing.__name__):
+                backward[thing] = (public, name)
+    _backward.update(backward)
+    _forward.update(forward)
+
+
+def find(module: str, name: str) -> Any:
+    """Returns the built-in that a file calls `module` / `name`, or `None`."""
+    _fill()
+    return _forward.get((module, name))
+
+
+def find_function(name: str) -> Any:
+    """Returns the built-in function that a file names without its module, or `None`."""
+    _fill()
+    for module in _FUNCTION_MODULES:
+        thing = _forward.get((module, name))
+        if isinstance(thing, types.FunctionType):
+            return thing
+    return None
+
+
+def name_of(thing: Any) -> tuple[str, str] | None:
+    """Returns the pair that Keras writes for a built-in class or function, or `None`."""
+    _fill()
+    try:
+        return _backward.get(thing)
+    except TypeError:
+        return None
+
+
+def names_in(module: str) -> list[str]:
+    """Returns the names that a file may use for one of Keras' modules, for error messages."""
+    _fill()
+    return sorted(name for owner, name in _forward if owner == module)
