@@ -9,6 +9,7 @@ pub mod float;
 pub mod gather;
 pub mod gemm;
 pub mod movement;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod rnn;
