@@ -1,0 +1,11 @@
+"""What `fit`, `evaluate` and `predict` are made of.
+
+- `trainer`: the `Trainer` mixin that every `Model` inherits;
+- `loop`: one pass over one data set, many steps per engine call where nobody listens to batches;
+- `data`: NumPy arrays as an engine source, generators and `PyDataset` as Python iterators;
+- `compile_utils`: losses and metrics of one or many outputs;
+- `progress`: the progress line;
+- `names`: name lookup with a helpful error.
+
+Nothing is imported here: `losses`, `metrics` and `callbacks` use these modules one by one.
+"""
