@@ -90,7 +90,8 @@ data: $(VENV)/.requirements ## fetch the data of the examples into .data
 .PHONY: demo
 demo: build data ## fetch the data and run the three examples
 	@for script in product_inspection fault_reports recommender; do \
-		echo; echo "== examples/$$script.py"; $(RUN) examples/$$script.py; done
+		echo; echo "== examples/$$script.py"; $(RUN) examples/$$script.py; \
+		sed -n "s/^| .$$script.py. .*| \(.*\) |$$/the same script under the other library: \1/p" examples/README.md; done
 
 .PHONY: peers
 peers: $(VENV)/.peers ## install the libraries that tests compare with, where they are present
