@@ -1,9 +1,10 @@
 """What `fit`, `evaluate` and `predict` are made of.
 
-- `trainer`: the `Trainer` mixin that every `Model` inherits;
+- `trainer`: the `Trainer` mixin that every `Model` inherits, on top of `compilation`: `compile` and the steps;
 - `loop`: one pass over one data set, many steps per engine call where nobody listens to batches;
+- `arrays`: what the user gave, as checked NumPy arrays;
 - `data`: NumPy arrays as an engine source, generators and `PyDataset` as Python iterators;
-- `compile_utils`: losses and metrics of one or many outputs;
+- `compile_utils`: losses and metrics of one or many outputs, which `outputs` brings into one order;
 - `progress`: the progress line;
 - `names`: name lookup with a helpful error.
 
