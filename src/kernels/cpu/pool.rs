@@ -3,8 +3,8 @@
 //! ```text
 //! chunk = (rows of the output; of dx in the backward passes)     fixed by shape
 //!   for output row, for output pixel
-//!     for pixel of its window that is inside of the image
-//!       for channel                                              vectors
+//!     for 16 channels                                            one register of results
+//!       for pixel of the window that is inside of the image
 //! ```
 //!
 //! Pixels outside of the image do not take part: they are never the maximum, and an average counts only those inside. A
@@ -18,7 +18,6 @@ use crate::cpu::disjoint::Disjoint;
 use crate::cpu::float::Float;
 use crate::cpu::gemm::{Compute, MOST_CHUNKS, Split};
 use crate::cpu::simd::Isa;
-use crate::cpu::workspace;
 use crate::for_each_isa;
 use std::ops::Range;
 
@@ -75,11 +74,13 @@ impl PoolShape {
     }
 
     /// The image rows of output row `row`.
+    #[inline(always)]
     fn rows(&self, row: usize) -> Range<usize> {
         clipped(row * self.stride_height, self.window_height, self.padding.top, self.height)
     }
 
     /// The image columns of output column `column`.
+    #[inline(always)]
     fn columns(&self, column: usize) -> Range<usize> {
         clipped(column * self.stride_width, self.window_width, self.padding.left, self.width)
     }
@@ -180,8 +181,7 @@ impl MaxPoolBackward {
         let line = shape.width * shape.channels;
         // SAFETY: chunks have disjoint rows.
         let dx = unsafe { dx.range(rows.start * line..rows.end * line) };
-        let (x, dy) = (&x[..shape.input_elements()], &dy[..shape.output_elements()]);
-        workspace::with(2 * shape.channels, |room: &mut [T]| max_backward(isa, shape, rows, x, dy, dx, room));
+        max_backward(isa, shape, rows, &x[..shape.input_elements()], &dy[..shape.output_elements()], dx);
     }
 }
 
@@ -207,156 +207,205 @@ fn exceeds<T: Float>(x: T, best: T) -> bool {
     (x > best) | (x.is_nan() & !best.is_nan())
 }
 
-#[inline(always)]
-fn larger<T: Float>(best: T, x: T) -> T {
-    if exceeds(x, best) { x } else { best }
+// The bodies below are plain loops: a closure would be compiled once, for the baseline instruction set.
+
+/// Channels that are worked on together.
+const LANES: usize = 16;
+
+/// Calls `$body` for the channels `$channel..$channel + $lanes`, sixteen at a time and then one by one.
+macro_rules! for_channels {
+    ($channels:expr, |$channel:ident, $lanes:ident| $body:block) => {
+        let mut $channel = 0;
+        while $channel + LANES <= $channels {
+            const $lanes: usize = LANES;
+            $body
+            $channel += LANES;
+        }
+        while $channel < $channels {
+            const $lanes: usize = 1;
+            $body
+            $channel += 1;
+        }
+    };
 }
 
-/// Calls `f(output pixel, image rows, image columns)` for the windows of the output rows `rows` of one image or more.
+/// The window at `start` of an image, whose rows are `line` elements and pixels `channels` elements apart.
+#[derive(Clone, Copy)]
+struct Window {
+    start: usize,
+    rows: usize,
+    columns: usize,
+    line: usize,
+    channels: usize,
+}
+
 #[inline(always)]
-fn for_each_window(shape: &PoolShape, rows: Range<usize>, mut f: impl FnMut(usize, usize, Range<usize>, Range<usize>)) {
-    let [height, width] = [shape.output_height(), shape.output_width()];
-    for (index, row) in rows.enumerate() {
-        let [image, row] = [row / height, row % height];
-        for column in 0..width {
-            f(index * width + column, image, shape.rows(row), shape.columns(column));
+fn load<T: Float, const L: usize>(from: &[T], at: usize) -> [T; L] {
+    let mut lanes = [T::ZERO; L];
+    lanes.copy_from_slice(&from[at..at + L]);
+    lanes
+}
+
+/// The maxima of `L` channels and where in the window, counted row by row, the first of each is.
+#[inline(always)]
+fn maximum<T: Float, const L: usize>(image: &[T], window: Window) -> ([T; L], [T; L]) {
+    let mut best: [T; L] = load(image, window.start);
+    let mut place = [T::ZERO; L];
+    let mut number = T::ZERO;
+    for row in 0..window.rows {
+        for column in 0..window.columns {
+            let x: [T; L] = load(image, window.start + row * window.line + column * window.channels);
+            for ((best, place), x) in best.iter_mut().zip(&mut place).zip(x) {
+                let take = exceeds(x, *best);
+                *best = if take { x } else { *best };
+                *place = if take { number } else { *place };
+            }
+            number += T::ONE;
         }
     }
+    (best, place)
 }
 
 #[inline(always)]
 fn max_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
-    let channels = shape.channels;
-    for_each_window(shape, rows, |pixel, image, rows, columns| {
-        let y = &mut y[pixel * channels..][..channels];
-        let at = |row: usize, column: usize| {
-            &x[((image * shape.height + row) * shape.width + column) * channels..][..channels]
-        };
-        if rows.is_empty() || columns.is_empty() {
-            y.fill(T::NEG_INFINITY);
-        } else if rows.len() == 2 && columns.len() == 2 {
-            let (a, b) = (at(rows.start, columns.start), at(rows.start, columns.start + 1));
-            let (c, d) = (at(rows.start + 1, columns.start), at(rows.start + 1, columns.start + 1));
-            for ((((y, &a), &b), &c), &d) in y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *y = larger(larger(a, b), larger(c, d));
+    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
+    let line = shape.width * channels;
+    let mut pixels = y.chunks_exact_mut(channels.max(1));
+    for row in rows {
+        let [image, row] = [row / height, row % height];
+        let image = &x[image * shape.height * line..][..shape.height * line];
+        let rows = shape.rows(row);
+        for column in 0..width {
+            let columns = shape.columns(column);
+            let Some(y) = pixels.next() else { return };
+            if rows.is_empty() || columns.is_empty() {
+                y.fill(T::NEG_INFINITY);
+                continue;
             }
-        } else {
-            y.copy_from_slice(at(rows.start, columns.start));
-            for row in rows {
-                for column in columns.clone() {
-                    for (y, &x) in y.iter_mut().zip(at(row, column)) {
-                        *y = larger(*y, x);
-                    }
-                }
-            }
+            let start = rows.start * line + columns.start * channels;
+            for_channels!(channels, |channel, L| {
+                let start = start + channel;
+                let window = Window { start, rows: rows.len(), columns: columns.len(), line, channels };
+                let (best, _) = maximum::<T, L>(image, window);
+                y[channel..][..L].copy_from_slice(&best);
+            });
         }
-    });
-}
-
-#[inline(always)]
-fn average_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
-    let channels = shape.channels;
-    for_each_window(shape, rows, |pixel, image, rows, columns| {
-        let y = &mut y[pixel * channels..][..channels];
-        y.fill(T::ZERO);
-        let count = rows.len() * columns.len();
-        for row in rows {
-            for column in columns.clone() {
-                let start = ((image * shape.height + row) * shape.width + column) * channels;
-                for (y, &x) in y.iter_mut().zip(&x[start..][..channels]) {
-                    *y += x;
-                }
-            }
-        }
-        let scale = T::ONE / T::from_f64(count.max(1) as f64);
-        for y in y {
-            *y *= scale;
-        }
-    });
-}
-
-/// Calls `f(image, own rows of that image)` for rows of all images, and once more for each image that they reach.
-#[inline(always)]
-fn for_each_image(height: usize, rows: &Range<usize>, mut f: impl FnMut(usize, Range<usize>)) {
-    let mut row = rows.start;
-    while row < rows.end {
-        let [image, first] = [row / height, row % height];
-        let own = first..(first + (rows.end - row)).min(height);
-        row += own.len();
-        f(image, own);
     }
 }
 
 #[inline(always)]
-fn max_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T], room: &mut [T]) {
+fn average_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
     let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
-    let (best, place) = room.split_at_mut(channels);
     let line = shape.width * channels;
-    dx.fill(T::ZERO);
-    for_each_image(shape.height, &rows, |image, own| {
-        let x = &x[image * shape.height * line..][..shape.height * line];
-        let dx = &mut dx[(image * shape.height + own.start - rows.start) * line..][..own.len() * line];
-        let covering = shape.touching(&own);
-        let windows = image * height + covering.start..image * height + covering.end;
-        for_each_window(shape, windows.clone(), |pixel, _, rows, columns| {
-            if rows.is_empty() || columns.is_empty() {
-                return;
-            }
-            let dy = &dy[(windows.start * width + pixel) * channels..][..channels];
-            let at = |row: usize, column: usize| (row * shape.width + column) * channels;
-            // Where in the window the first maximum of each channel is.
-            best.copy_from_slice(&x[at(rows.start, columns.start)..][..channels]);
-            place.fill(T::ZERO);
-            let mut number = T::ZERO;
-            for row in rows.clone() {
-                for column in columns.clone() {
-                    let x = &x[at(row, column)..][..channels];
-                    for ((best, place), &x) in best.iter_mut().zip(place.iter_mut()).zip(x) {
-                        let take = exceeds(x, *best);
-                        *best = if take { x } else { *best };
-                        *place = if take { number } else { *place };
-                    }
-                    number += T::ONE;
-                }
-            }
-            let mut number = T::ZERO;
-            for row in rows {
-                for column in columns.clone() {
-                    if own.contains(&row) {
-                        let dx = &mut dx[at(row - own.start, column)..][..channels];
-                        for ((dx, &place), &dy) in dx.iter_mut().zip(place.iter()).zip(dy) {
-                            *dx += if place == number { dy } else { T::ZERO };
+    let mut pixels = y.chunks_exact_mut(channels.max(1));
+    for row in rows {
+        let [image, row] = [row / height, row % height];
+        let image = &x[image * shape.height * line..][..shape.height * line];
+        let rows = shape.rows(row);
+        for column in 0..width {
+            let columns = shape.columns(column);
+            let Some(y) = pixels.next() else { return };
+            let scale = T::ONE / T::from_f64((rows.len() * columns.len()).max(1) as f64);
+            for_channels!(channels, |channel, L| {
+                let mut sums = [T::ZERO; L];
+                for row in rows.clone() {
+                    for column in columns.clone() {
+                        let x: [T; L] = load(image, row * line + column * channels + channel);
+                        for (sum, x) in sums.iter_mut().zip(x) {
+                            *sum += x;
                         }
                     }
-                    number += T::ONE;
                 }
-            }
-        });
-    });
+                for (y, sum) in y[channel..][..L].iter_mut().zip(sums) {
+                    *y = sum * scale;
+                }
+            });
+        }
+    }
+}
+
+/// The rows of `rows` (of all images) that belong to the image of the first.
+#[inline(always)]
+fn rows_of_image(height: usize, rows: &Range<usize>) -> Range<usize> {
+    let first = rows.start % height;
+    first..(first + rows.len()).min(height)
 }
 
 #[inline(always)]
-fn average_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, dy: &[T], dx: &mut [T]) {
+fn max_backward_body<T: Float>(shape: &PoolShape, mut rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {
     let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
     let line = shape.width * channels;
-    dx.fill(T::ZERO);
-    for_each_image(shape.height, &rows, |image, own| {
-        let dx = &mut dx[(image * shape.height + own.start - rows.start) * line..][..own.len() * line];
-        let covering = shape.touching(&own);
-        let windows = image * height + covering.start..image * height + covering.end;
-        for_each_window(shape, windows.clone(), |pixel, _, rows, columns| {
-            let dy = &dy[(windows.start * width + pixel) * channels..][..channels];
-            let scale = T::ONE / T::from_f64((rows.len() * columns.len()).max(1) as f64);
-            for row in rows.filter(|row| own.contains(row)) {
-                for column in columns.clone() {
-                    let dx = &mut dx[((row - own.start) * shape.width + column) * channels..][..channels];
-                    for (dx, &dy) in dx.iter_mut().zip(dy) {
-                        *dx += dy * scale;
-                    }
+    let mut rest = dx;
+    while !rows.is_empty() {
+        let image = rows.start / shape.height;
+        let own = rows_of_image(shape.height, &rows);
+        rows.start += own.len();
+        let x = &x[image * shape.height * line..][..shape.height * line];
+        let dx;
+        (dx, rest) = rest.split_at_mut(own.len() * line);
+        dx.fill(T::ZERO);
+        for output_row in shape.touching(&own) {
+            let rows = shape.rows(output_row);
+            for output_column in 0..width {
+                let columns = shape.columns(output_column);
+                if rows.is_empty() || columns.is_empty() {
+                    continue;
                 }
+                let pixel = (image * height + output_row) * width + output_column;
+                let start = rows.start * line + columns.start * channels;
+                for_channels!(channels, |channel, L| {
+                    let start = start + channel;
+                    let window = Window { start, rows: rows.len(), columns: columns.len(), line, channels };
+                    let (_, place) = maximum::<T, L>(x, window);
+                    let dy: [T; L] = load(dy, pixel * channels + channel);
+                    for row in rows.start.max(own.start)..rows.end.min(own.end) {
+                        let mut number = T::from_f64(((row - rows.start) * columns.len()) as f64);
+                        for column in columns.clone() {
+                            let at = (row - own.start) * line + column * channels + channel;
+                            for ((dx, place), dy) in dx[at..][..L].iter_mut().zip(place).zip(dy) {
+                                *dx += if place == number { dy } else { T::ZERO };
+                            }
+                            number += T::ONE;
+                        }
+                    }
+                });
             }
-        });
-    });
+        }
+    }
+}
+
+#[inline(always)]
+fn average_backward_body<T: Float>(shape: &PoolShape, mut rows: Range<usize>, dy: &[T], dx: &mut [T]) {
+    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
+    let line = shape.width * channels;
+    let mut rest = dx;
+    while !rows.is_empty() {
+        let image = rows.start / shape.height;
+        let own = rows_of_image(shape.height, &rows);
+        rows.start += own.len();
+        let dx;
+        (dx, rest) = rest.split_at_mut(own.len() * line);
+        dx.fill(T::ZERO);
+        for output_row in shape.touching(&own) {
+            let rows = shape.rows(output_row);
+            for output_column in 0..width {
+                let columns = shape.columns(output_column);
+                let pixel = (image * height + output_row) * width + output_column;
+                let scale = T::ONE / T::from_f64((rows.len() * columns.len()).max(1) as f64);
+                for_channels!(channels, |channel, L| {
+                    let dy: [T; L] = load(dy, pixel * channels + channel);
+                    for row in rows.start.max(own.start)..rows.end.min(own.end) {
+                        for column in columns.clone() {
+                            let at = (row - own.start) * line + column * channels + channel;
+                            for (dx, dy) in dx[at..][..L].iter_mut().zip(dy) {
+                                *dx += dy * scale;
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
 }
 
 for_each_isa! {
@@ -372,7 +421,6 @@ for_each_isa! {
         x: &[T],
         dy: &[T],
         dx: &mut [T],
-        room: &mut [T],
     ) = max_backward_body;
 }
 for_each_isa! {

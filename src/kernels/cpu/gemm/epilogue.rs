@@ -53,6 +53,16 @@ pub struct Epilogue {
     pub activation: Activation,
 }
 
+/// A loop in place: a closure would be compiled once, for the baseline instruction set.
+macro_rules! map {
+    ($values:ident, |$x:ident| $result:expr) => {
+        for value in $values {
+            let $x = *value;
+            *value = $result;
+        }
+    };
+}
+
 #[inline(always)]
 fn activate_body<const FUSED: bool, T: VectorMath>(activation: Activation, values: &mut [T]) {
     let half = T::from_f64(0.5);
@@ -60,27 +70,20 @@ fn activate_body<const FUSED: bool, T: VectorMath>(activation: Activation, value
     let sqrt_half = T::from_f64(std::f64::consts::FRAC_1_SQRT_2);
     match activation {
         Activation::Linear => {}
-        Activation::Relu => map(values, |x| if x < T::ZERO { T::ZERO } else { x }),
-        Activation::Relu6 => map(values, |x| {
+        Activation::Relu => map!(values, |x| if x < T::ZERO { T::ZERO } else { x }),
+        Activation::Relu6 => map!(values, |x| {
             let positive = if x < T::ZERO { T::ZERO } else { x };
             if positive > six { six } else { positive }
         }),
-        Activation::Sigmoid => map(values, T::v_sigmoid::<FUSED>),
-        Activation::Tanh => map(values, T::v_tanh::<FUSED>),
-        Activation::Silu => map(values, |x| x * x.v_sigmoid::<FUSED>()),
-        Activation::Softplus => map(values, T::v_softplus::<FUSED>),
-        Activation::Elu => map(values, |x| {
+        Activation::Sigmoid => map!(values, |x| x.v_sigmoid::<FUSED>()),
+        Activation::Tanh => map!(values, |x| x.v_tanh::<FUSED>()),
+        Activation::Silu => map!(values, |x| x * x.v_sigmoid::<FUSED>()),
+        Activation::Softplus => map!(values, |x| x.v_softplus::<FUSED>()),
+        Activation::Elu => map!(values, |x| {
             let below = x.v_expm1::<FUSED>();
             if x < T::ZERO { below } else { x }
         }),
-        Activation::Gelu => map(values, |x| half * x * (T::ONE + (x * sqrt_half).v_erf::<FUSED>())),
-    }
-}
-
-#[inline(always)]
-fn map<T: VectorMath>(values: &mut [T], function: impl Fn(T) -> T) {
-    for value in values {
-        *value = function(*value);
+        Activation::Gelu => map!(values, |x| half * x * (T::ONE + (x * sqrt_half).v_erf::<FUSED>())),
     }
 }
 
