@@ -92,6 +92,8 @@ pub(super) struct Gather {
     block_rows: usize,
     /// Columns of the source that outputs read.
     columns: Range<isize>,
+    /// The taps of all phases, in the order in which they are packed.
+    order: Vec<usize>,
 }
 
 /// Where source pixels are: pixel (y, x) is at `(y - origin[0]) * width + x - origin[1]`.
@@ -142,7 +144,9 @@ impl Gather {
         let spare = (BLOCK_ELEMENTS / line).saturating_sub(lines.len());
         let most_pixels = (16 * 1024 / out_width.max(1)).max(1);
         let block_rows = (spare / geometry.stride[0] * geometry.step[0]).clamp(1, most_pixels);
-        Self { geometry, rows, units, block_rows, columns }
+        let offsets = geometry.phases.iter().flat_map(|phase| &phase.offsets);
+        let order = offsets.map(|offset| offset.tap).collect();
+        Self { geometry, rows, units, block_rows, columns, order }
     }
 
     pub fn chunks(&self) -> usize {
@@ -168,14 +172,12 @@ impl Gather {
         assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short");
         let geometry = &self.geometry;
         let [taps, depth, panels] = [geometry.taps(), geometry.depth(), geometry.panels()];
-        let order: Vec<usize> =
-            geometry.phases.iter().flat_map(|phase| phase.offsets.iter().map(|offset| offset.tap)).collect();
         for piece in self.packing().range(chunk) {
             let [unit, position] = [piece / taps, piece % taps];
             let [group, panel] = [unit / panels, unit % panels];
             let (columns, panel_start, stride) = geometry.packed_panel(panel);
             let strides = geometry.weights;
-            let from = group * strides.group + order[position] * strides.tap + columns.start * strides.column;
+            let from = group * strides.group + self.order[position] * strides.tap + columns.start * strides.column;
             let end = from + (depth.max(1) - 1) * strides.row + (columns.len() - 1) * strides.column;
             assert!(depth == 0 || end < w.len(), "the weights are too short");
             let start = group * geometry.packed_group() + panel_start + position * depth * stride;

@@ -248,3 +248,30 @@ fn nothing() {
         check_both(&image(size, channels, kernel, 0), &mut random);
     }
 }
+
+#[test]
+fn order_of_chunks_does_not_change_a_bit() {
+    let mut random = Lcg::new(10);
+    let shape = image([8, 16, 16], [8, 16], 3, 1);
+    let inexact = |count: usize, random: &mut Lcg| -> Vec<f32> {
+        (0..count).map(|_| random.below(1000) as f32 / 700.0 - 0.7).collect()
+    };
+    let [x, dy] = [inexact(shape.input_elements(), &mut random), inexact(shape.output_elements(), &mut random)];
+    let kernel = ConvBackwardWeights::new(shape);
+    for isa in Isa::available() {
+        let results: Vec<Vec<u32>> = (0..4)
+            .map(|_| {
+                let mut dw = vec![0.0_f32; shape.weight_elements()];
+                let mut scratch = vec![0.0_f32; kernel.scratch::<f32>() / 4];
+                for chunk in random.shuffled(kernel.chunks()) {
+                    kernel.run(isa, chunk, &x, &dy, Disjoint::new(&mut dw), Disjoint::new(&mut scratch));
+                }
+                for chunk in random.shuffled(kernel.finish_chunks()) {
+                    kernel.finish(isa, chunk, Disjoint::new(&mut dw), Disjoint::new(&mut scratch));
+                }
+                dw.iter().map(|value| value.to_bits()).collect()
+            })
+            .collect();
+        assert!(results.iter().all(|result| *result == results[0]), "{isa:?}");
+    }
+}
