@@ -1,5 +1,6 @@
 //! CPU kernels. One file a kernel; `simd` picks the instruction set once per process.
 
+pub mod arg_reduce;
 pub mod cast;
 pub mod conv;
 pub mod disjoint;

@@ -1,4 +1,4 @@
-//! Reductions over any set of axes: sum, mean, product, maximum, minimum, any, all, and the position of an extreme.
+//! Reductions over any set of axes: sum, mean, product, maximum, minimum, any, all.
 //!
 //! Data: a contiguous array. Neighbouring axes that are all kept or all reduced are one, so that what remains alternates;
 //! the last axis decides the loop nest:
@@ -26,8 +26,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Longest run that is reduced without the tree.
-const BLOCK: usize = 4096;
-/// Running results of one run.
+pub(super) const BLOCK: usize = 4096;
+/// Running results of one run of floats.
 const LANES: usize = 64;
 /// Columns that are reduced together.
 const TILE: usize = 512;
@@ -38,7 +38,7 @@ const WIDE: usize = 32;
 /// Levels of the tree: more than there are bits in a length.
 const LEVELS: usize = 64;
 /// Traffic of a chunk, in bytes.
-const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK: usize = 128 << 10;
 
 /// What a [`Reduce`] computes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -82,10 +82,12 @@ pub trait Reducible: Number {
     #[doc(hidden)]
     #[must_use]
     fn divided_by(self, count: usize) -> Self;
+    /// A run of at most [`BLOCK`] elements, combined.
     #[doc(hidden)]
-    fn reduce(isa: Isa, work: Work<Self>, stack: &mut [Self]);
+    fn block(isa: Isa, rule: RuleName, x: &[Self]) -> Self;
+    /// At most [`ROWS`] rows, combined with `sums`.
     #[doc(hidden)]
-    fn locate(isa: Isa, kernel: &ArgReduce<Self>, units: Range<usize>, input: &[Self], output: Disjoint<i64>);
+    fn rows(isa: Isa, rule: RuleName, rows: Rows<Self>, sums: &mut [Self]);
 }
 
 macro_rules! integers {
@@ -97,11 +99,11 @@ macro_rules! integers {
             fn divided_by(self, _: usize) -> Self {
                 unreachable!("the mean of integers is refused")
             }
-            fn reduce(_: Isa, work: Work<Self>, stack: &mut [Self]) {
-                reduce_body::<false, $t>(work, stack);
+            fn block(_: Isa, rule: RuleName, x: &[Self]) -> Self {
+                block_of::<$t, 16>(rule, x)
             }
-            fn locate(_: Isa, kernel: &ArgReduce<Self>, units: Range<usize>, input: &[Self], output: Disjoint<i64>) {
-                locate_body::<false, $t>(kernel, units, input, output);
+            fn rows(_: Isa, rule: RuleName, rows: Rows<Self>, sums: &mut [Self]) {
+                rows_body::<false, $t>(rule, rows, sums);
             }
         })*
     };
@@ -117,23 +119,50 @@ macro_rules! floats {
             fn divided_by(self, count: usize) -> Self {
                 self / count as $t
             }
-            fn reduce(isa: Isa, work: Work<Self>, stack: &mut [Self]) {
-                for_each_isa_fused! { fn copies(work: Work<$t>, stack: &mut [$t]) = reduce_body::<$t>; }
-                copies(isa, work, stack);
+            fn block(isa: Isa, rule: RuleName, x: &[Self]) -> Self {
+                for_each_isa_fused! { fn copies(rule: RuleName, x: &[$t]) -> $t = block_body::<$t>; }
+                copies(isa, rule, x)
             }
-            fn locate(isa: Isa, kernel: &ArgReduce<Self>, units: Range<usize>, input: &[Self], output: Disjoint<i64>) {
-                for_each_isa_fused! {
-                    fn copies(kernel: &ArgReduce<$t>, units: Range<usize>, input: &[$t], output: Disjoint<i64>)
-                        = locate_body::<$t>;
-                }
-                copies(isa, kernel, units, input, output);
+            fn rows(isa: Isa, rule: RuleName, rows: Rows<Self>, sums: &mut [Self]) {
+                for_each_isa_fused! { fn copies(rule: RuleName, rows: Rows<$t>, sums: &mut [$t]) = rows_body::<$t>; }
+                copies(isa, rule, rows, sums);
             }
         })*
     };
 }
 floats! { f32 f64 }
 
-/// An associative rule with its neutral element.
+/// An associative rule, chosen while running.
+#[doc(hidden)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RuleName {
+    Sum,
+    Product,
+    Maximum,
+    Minimum,
+}
+
+impl RuleName {
+    pub(super) fn neutral<T: Reducible>(self) -> T {
+        match self {
+            RuleName::Sum => Sum::NEUTRAL,
+            RuleName::Product => Product::NEUTRAL,
+            RuleName::Maximum => Maximum::NEUTRAL,
+            RuleName::Minimum => Minimum::NEUTRAL,
+        }
+    }
+
+    pub(super) fn combine<T: Reducible>(self, a: T, b: T) -> T {
+        match self {
+            RuleName::Sum => Sum::combine(a, b),
+            RuleName::Product => Product::combine(a, b),
+            RuleName::Maximum => Maximum::combine(a, b),
+            RuleName::Minimum => Minimum::combine(a, b),
+        }
+    }
+}
+
+/// The same, chosen when compiled.
 trait Rule<T> {
     const NEUTRAL: T;
     fn combine(a: T, b: T) -> T;
@@ -331,7 +360,7 @@ impl<T: Reducible> Reduce<T> {
         if self.outputs == 0 {
             return;
         }
-        let work = Work { kernel: self, chunk, input, output: if self.split { scratch } else { output } };
+        let target = if self.split { scratch } else { output };
         let width = match self.inner {
             Inner::Reduced { .. } => 0,
             Inner::Kept { length, grouped, .. } => (length * grouped).min(TILE),
@@ -340,7 +369,7 @@ impl<T: Reducible> Reduce<T> {
         workspace::with(words, |room: &mut [usize]| {
             // SAFETY: the words hold that many elements, any bits are a number, and words are aligned for all of them.
             let stack = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<T>(), LEVELS * width) };
-            T::reduce(isa, work, stack);
+            self.reduce(isa, chunk, input, target, stack);
         });
     }
 
@@ -349,14 +378,19 @@ impl<T: Reducible> Reduce<T> {
         if !self.split {
             return;
         }
+        let rule = self.rule();
         for (index, output) in output.iter_mut().enumerate() {
             let partial = (0..self.chunks).map(|chunk| scratch[chunk * self.outputs + index]);
-            *output = self.conclude(match self.reduction {
-                Reduction::Sum | Reduction::Mean => partial.fold(T::ZERO, Sum::combine),
-                Reduction::Product => partial.fold(T::ONE, Product::combine),
-                Reduction::Maximum | Reduction::Any => partial.fold(T::LOWEST, Maximum::combine),
-                Reduction::Minimum | Reduction::All => partial.fold(T::HIGHEST, Minimum::combine),
-            });
+            *output = self.conclude(partial.fold(rule.neutral(), |sum, x| rule.combine(sum, x)));
+        }
+    }
+
+    fn rule(&self) -> RuleName {
+        match self.reduction {
+            Reduction::Sum | Reduction::Mean => RuleName::Sum,
+            Reduction::Product => RuleName::Product,
+            Reduction::Maximum | Reduction::Any => RuleName::Maximum,
+            Reduction::Minimum | Reduction::All => RuleName::Minimum,
         }
     }
 
@@ -372,84 +406,64 @@ impl<T: Reducible> Reduce<T> {
             Reduction::Sum | Reduction::Product | Reduction::Maximum | Reduction::Minimum => value,
         }
     }
-}
 
-/// One chunk of a reduction.
-#[doc(hidden)]
-#[derive(Clone, Copy)]
-pub struct Work<'a, T> {
-    kernel: &'a Reduce<T>,
-    chunk: usize,
-    input: &'a [T],
-    /// The result, or scratch if the reduced positions are split.
-    output: Disjoint<'a, T>,
-}
-
-#[inline(always)]
-fn reduce_body<const FUSED: bool, T: Reducible>(work: Work<T>, stack: &mut [T]) {
-    match work.kernel.reduction {
-        Reduction::Sum | Reduction::Mean => reduce_chunk::<T, Sum>(work, stack),
-        Reduction::Product => reduce_chunk::<T, Product>(work, stack),
-        Reduction::Maximum | Reduction::Any => reduce_chunk::<T, Maximum>(work, stack),
-        Reduction::Minimum | Reduction::All => reduce_chunk::<T, Minimum>(work, stack),
-    }
-}
-
-#[inline(always)]
-fn reduce_chunk<T: Reducible, R: Rule<T>>(work: Work<T>, stack: &mut [T]) {
-    let Work { kernel, chunk, input, output } = work;
-    let (units, leaves, start) = if kernel.split {
-        (0..kernel.units, part(kernel.leaves, kernel.chunks, chunk, 1), chunk * kernel.outputs)
-    } else {
-        (part(kernel.units, kernel.chunks, chunk, 1), 0..kernel.leaves, 0)
-    };
-    match kernel.inner {
-        Inner::Reduced { length, blocks } => {
-            // SAFETY: a unit is one result, and chunks have different units, or different parts of scratch.
-            let results = unsafe { output.range(start + units.start..start + units.end) };
-            for (unit, result) in units.zip(results) {
-                let origin = offset(&kernel.kept_axes, unit);
-                let value = if leaves == (0..1) && blocks == 1 {
-                    reduce_block::<T, R>(&input[origin..origin + length])
-                } else {
-                    let mut tree = Tree::new();
-                    for leaf in leaves.clone() {
-                        let block = leaf % blocks * BLOCK;
-                        let begin = origin + offset(&kernel.reduced_axes, leaf / blocks) + block;
-                        tree.push::<R>(reduce_block::<T, R>(&input[begin..begin + (length - block).min(BLOCK)]));
-                    }
-                    tree.finish::<R>()
-                };
-                *result = if kernel.split { value } else { kernel.conclude(value) };
+    fn reduce(&self, isa: Isa, chunk: usize, input: &[T], output: Disjoint<T>, stack: &mut [T]) {
+        let rule = self.rule();
+        let (units, leaves, start) = if self.split {
+            (0..self.units, part(self.leaves, self.chunks, chunk, 1), chunk * self.outputs)
+        } else {
+            (part(self.units, self.chunks, chunk, 1), 0..self.leaves, 0)
+        };
+        match self.inner {
+            Inner::Reduced { length, blocks } => {
+                // SAFETY: a unit is one result, and chunks have different units, or different parts of scratch.
+                let results = unsafe { output.range(start + units.start..start + units.end) };
+                for (unit, result) in units.zip(results) {
+                    let origin = offset(&self.kept_axes, unit);
+                    let value = if leaves == (0..1) && blocks == 1 {
+                        T::block(isa, rule, &input[origin..origin + length])
+                    } else {
+                        let mut tree = Tree::new(rule);
+                        for leaf in leaves.clone() {
+                            let block = leaf % blocks * BLOCK;
+                            let begin = origin + offset(&self.reduced_axes, leaf / blocks) + block;
+                            tree.push(T::block(isa, rule, &input[begin..begin + (length - block).min(BLOCK)]));
+                        }
+                        tree.finish()
+                    };
+                    *result = if self.split { value } else { self.conclude(value) };
+                }
             }
-        }
-        Inner::Kept { length, grouped, groups, last } => {
-            let width = length * grouped;
-            let tiles = width.div_ceil(TILE);
-            for unit in units {
-                let columns = unit % tiles * TILE..(unit % tiles * TILE + TILE).min(width);
-                let origin = offset(&kernel.kept_axes, unit / tiles);
-                let rows = Rows { input, origin, axes: &kernel.reduced_axes, width, groups, last: last * length };
-                let sums = reduce_rows::<T, R>(rows, leaves.clone(), columns.clone(), stack);
-                // Fold the groups; with one row a group, this only copies.
-                let begin = start + unit / tiles * length;
-                // SAFETY: units are different results, chunks have different units or parts of scratch.
-                let results = unsafe { output.range(begin + columns.start..begin + columns.end.min(length)) };
-                for (column, result) in results.iter_mut().enumerate() {
-                    let mut value = sums[column];
-                    for group in 1..grouped {
-                        value = R::combine(value, sums[group * length + column]);
+            Inner::Kept { length, grouped, groups, last } => {
+                let width = length * grouped;
+                let tiles = width.div_ceil(TILE);
+                for unit in units {
+                    let columns = (unit % tiles * TILE, (unit % tiles * TILE + TILE).min(width));
+                    let origin = offset(&self.kept_axes, unit / tiles);
+                    let (axes, last) = (&self.reduced_axes, last * length);
+                    let rows = Rows { input, origin, axes, width, groups, last, columns, first: 0, count: 0 };
+                    let sums = reduce_rows(isa, rule, rows, leaves.clone(), stack);
+                    // Fold the groups; with one row a group, this only copies.
+                    let begin = start + unit / tiles * length;
+                    // SAFETY: units are different results, chunks have different units or parts of scratch.
+                    let results = unsafe { output.range(begin + columns.0..begin + columns.1.min(length)) };
+                    for (column, result) in results.iter_mut().enumerate() {
+                        let mut value = sums[column];
+                        for group in 1..grouped {
+                            value = rule.combine(value, sums[group * length + column]);
+                        }
+                        *result = if self.split { value } else { self.conclude(value) };
                     }
-                    *result = if kernel.split { value } else { kernel.conclude(value) };
                 }
             }
         }
     }
 }
 
-/// The rows of the reduced axes of one unit.
-#[derive(Clone, Copy)]
-struct Rows<'a, T> {
+/// Some rows of the reduced axes of one unit.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
     input: &'a [T],
     origin: usize,
     axes: &'a Axes,
@@ -457,6 +471,11 @@ struct Rows<'a, T> {
     groups: usize,
     /// The width of the last row of the innermost axis.
     last: usize,
+    /// The first and the end of the columns at hand.
+    columns: (usize, usize),
+    /// The first of the rows at hand, and how many there are.
+    first: usize,
+    count: usize,
 }
 
 impl<'a, T> Rows<'a, T> {
@@ -465,64 +484,88 @@ impl<'a, T> Rows<'a, T> {
         self.last == self.width || row % self.groups + 1 < self.groups
     }
 
-    /// Columns `columns` of row `row`, as far as it goes.
+    /// The columns of row `row`, as far as it goes.
     #[inline(always)]
-    fn get(&self, row: usize, columns: &Range<usize>) -> &'a [T] {
+    fn get(&self, row: usize) -> &'a [T] {
         let begin = self.origin + offset(self.axes, row);
         let width = if self.is_full(row) { self.width } else { self.last };
-        &self.input[begin + columns.start..begin + columns.end.min(width)]
+        &self.input[begin + self.columns.0.min(width)..begin + self.columns.1.min(width)]
     }
 }
 
 /// Partial results, combined in a binary tree as they arrive: level `k` stands for `2^k` of them.
 struct Tree<T> {
+    rule: RuleName,
     levels: [T; LEVELS],
     depth: usize,
     pushed: usize,
 }
 
 impl<T: Reducible> Tree<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { levels: [T::ZERO; LEVELS], depth: 0, pushed: 0 }
+    fn new(rule: RuleName) -> Self {
+        Self { rule, levels: [T::ZERO; LEVELS], depth: 0, pushed: 0 }
     }
 
-    #[inline(always)]
-    fn push<R: Rule<T>>(&mut self, value: T) {
+    fn push(&mut self, value: T) {
         let mut value = value;
         for _ in 0..self.pushed.trailing_ones() {
             self.depth -= 1;
-            value = R::combine(self.levels[self.depth], value);
+            value = self.rule.combine(self.levels[self.depth], value);
         }
         self.levels[self.depth] = value;
         self.depth += 1;
         self.pushed += 1;
     }
 
-    #[inline(always)]
-    fn finish<R: Rule<T>>(&self) -> T {
+    fn finish(&self) -> T {
         let mut levels = self.levels[..self.depth].iter().rev();
-        let last = levels.next().copied().unwrap_or(R::NEUTRAL);
-        levels.fold(last, |sum, &level| R::combine(level, sum))
+        let last = levels.next().copied().unwrap_or(self.rule.neutral());
+        levels.fold(last, |sum, &level| self.rule.combine(level, sum))
+    }
+}
+
+#[inline(always)]
+fn block_body<const FUSED: bool, T: Reducible>(rule: RuleName, x: &[T]) -> T {
+    block_of::<T, LANES>(rule, x)
+}
+
+/// With `N` running results.
+#[inline(always)]
+fn block_of<T: Reducible, const N: usize>(rule: RuleName, x: &[T]) -> T {
+    match rule {
+        RuleName::Sum => reduce_block::<T, Sum, N>(x),
+        RuleName::Product => reduce_block::<T, Product, N>(x),
+        RuleName::Maximum => reduce_block::<T, Maximum, N>(x),
+        RuleName::Minimum => reduce_block::<T, Minimum, N>(x),
+    }
+}
+
+#[inline(always)]
+fn rows_body<const FUSED: bool, T: Reducible>(rule: RuleName, rows: Rows<T>, sums: &mut [T]) {
+    match rule {
+        RuleName::Sum => add_rows::<T, Sum>(rows, sums),
+        RuleName::Product => add_rows::<T, Product>(rows, sums),
+        RuleName::Maximum => add_rows::<T, Maximum>(rows, sums),
+        RuleName::Minimum => add_rows::<T, Minimum>(rows, sums),
     }
 }
 
 /// One run of at most [`BLOCK`] elements.
 #[inline(always)]
-fn reduce_block<T: Reducible, R: Rule<T>>(x: &[T]) -> T {
+fn reduce_block<T: Reducible, R: Rule<T>, const N: usize>(x: &[T]) -> T {
     const SHORT: usize = 8;
     let mut short = [R::NEUTRAL; SHORT];
     let mut rest = x;
-    if x.len() >= LANES {
-        let mut lanes = [R::NEUTRAL; LANES];
-        let pieces = x.chunks_exact(LANES);
+    if x.len() >= N {
+        let mut lanes = [R::NEUTRAL; N];
+        let pieces = x.chunks_exact(N);
         rest = pieces.remainder();
         for piece in pieces {
             for (lane, &value) in lanes.iter_mut().zip(piece) {
                 *lane = R::combine(*lane, value);
             }
         }
-        let mut width = LANES;
+        let mut width = N;
         while width > SHORT {
             width /= 2;
             let (low, high) = lanes.split_at_mut(width);
@@ -546,181 +589,64 @@ fn reduce_block<T: Reducible, R: Rule<T>>(x: &[T]) -> T {
     R::combine(R::combine(four[0], four[2]), R::combine(four[1], four[3]))
 }
 
-/// Columns `columns` of rows `rows` combined; `stack` has room for [`LEVELS`] of them. A row may end early.
+/// The rows at hand, combined with `sums`.
 #[inline(always)]
-fn reduce_rows<'b, T: Reducible, R: Rule<T>>(
+fn add_rows<T: Reducible, R: Rule<T>>(rows: Rows<T>, sums: &mut [T]) {
+    let (mut at, end) = (rows.first, rows.first + rows.count);
+    while at < end {
+        if at + 4 <= end && (at..at + 4).all(|row| rows.is_full(row)) {
+            let (a, b, c, d) = (rows.get(at), rows.get(at + 1), rows.get(at + 2), rows.get(at + 3));
+            for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *sum = R::combine(*sum, R::combine(R::combine(a, b), R::combine(c, d)));
+            }
+            at += 4;
+        } else {
+            for (sum, &value) in sums.iter_mut().zip(rows.get(at)) {
+                *sum = R::combine(*sum, value);
+            }
+            at += 1;
+        }
+    }
+}
+
+/// Rows `range` combined in a tree; `stack` has room for [`LEVELS`] of them.
+fn reduce_rows<'b, T: Reducible>(
+    isa: Isa,
+    rule: RuleName,
     rows: Rows<T>,
     range: Range<usize>,
-    columns: Range<usize>,
     stack: &'b mut [T],
 ) -> &'b [T] {
-    let width = columns.len();
-    let (mut depth, mut pushed, mut at) = (0, 0usize, range.start);
-    while at < range.end {
-        let sums = &mut stack[depth * width..(depth + 1) * width];
-        sums.fill(R::NEUTRAL);
-        let end = (at + ROWS).min(range.end);
-        while at < end {
-            let whole = rows.is_full(at) && rows.is_full(at + 1) && rows.is_full(at + 2) && rows.is_full(at + 3);
-            if at + 4 <= end && whole {
-                let (a, b) = (rows.get(at, &columns), rows.get(at + 1, &columns));
-                let (c, d) = (rows.get(at + 2, &columns), rows.get(at + 3, &columns));
-                for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    *sum = R::combine(*sum, R::combine(R::combine(a, b), R::combine(c, d)));
-                }
-                at += 4;
-            } else {
-                for (sum, &value) in sums.iter_mut().zip(rows.get(at, &columns)) {
-                    *sum = R::combine(*sum, value);
-                }
-                at += 1;
-            }
-        }
-        for _ in 0..pushed.trailing_ones() {
-            let (lower, upper) = stack[(depth - 1) * width..].split_at_mut(width);
-            for (low, &high) in lower.iter_mut().zip(upper.iter()) {
-                *low = R::combine(*low, high);
-            }
-            depth -= 1;
-        }
-        depth += 1;
-        pushed += 1;
-    }
-    if depth == 0 {
-        stack[..width].fill(R::NEUTRAL);
-        depth = 1;
-    }
-    for level in (0..depth - 1).rev() {
+    let width = rows.columns.1 - rows.columns.0;
+    let meet = |stack: &mut [T], level: usize| {
         let (lower, upper) = stack[level * width..].split_at_mut(width);
         for (low, &high) in lower.iter_mut().zip(upper.iter()) {
-            *low = R::combine(*low, high);
+            *low = rule.combine(*low, high);
         }
+    };
+    let mut depth = 0;
+    for (pushed, first) in range.clone().step_by(ROWS).enumerate() {
+        let sums = &mut stack[depth * width..(depth + 1) * width];
+        sums.fill(rule.neutral());
+        T::rows(isa, rule, Rows { first, count: (range.end - first).min(ROWS), ..rows }, sums);
+        for _ in 0..pushed.trailing_ones() {
+            depth -= 1;
+            meet(stack, depth);
+        }
+        depth += 1;
+    }
+    if depth == 0 {
+        stack[..width].fill(rule.neutral());
+    }
+    for level in (1..depth).rev() {
+        meet(stack, level - 1);
     }
     &stack[..width]
 }
 
-/// Which extreme an [`ArgReduce`] looks for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Extreme {
-    Maximum,
-    Minimum,
-}
-
-/// The position of the first extreme along one axis; a NaN is the most extreme.
-#[derive(Clone, Debug)]
-pub struct ArgReduce<T> {
-    extreme: Extreme,
-    outer: usize,
-    length: usize,
-    inner: usize,
-    /// Columns taken together.
-    tile: usize,
-    units: usize,
-    chunks: usize,
-    element: PhantomData<T>,
-}
-
-impl<T: Reducible> ArgReduce<T> {
-    /// Along axis `axis` of an array of `shape`.
-    pub fn new(extreme: Extreme, shape: &[usize], axis: usize) -> Result<Self, String> {
-        let name = if extreme == Extreme::Maximum { "argmax" } else { "argmin" };
-        if axis >= shape.len() {
-            return Err(format!("{name}: axis {axis} of an array of shape {shape:?}"));
-        }
-        let (outer, inner): (usize, usize) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
-        let length = shape[axis];
-        if length == 0 && outer * inner > 0 {
-            return Err(format!("{name} of no elements: axis {axis} of an array of shape {shape:?}"));
-        }
-        let tile = inner.clamp(1, 256);
-        let units = outer * inner.div_ceil(tile);
-        let traffic = (outer * inner).saturating_mul(length).saturating_mul(size_of::<T>());
-        let chunks = (traffic / CHUNK).clamp(1, 64).min(units.max(1));
-        Ok(Self { extreme, outer, length, inner, tile, units, chunks, element: PhantomData })
-    }
-
-    pub fn chunks(&self) -> usize {
-        self.chunks
-    }
-
-    /// Elements of the result.
-    pub fn outputs(&self) -> usize {
-        self.outer * self.inner
-    }
-
-    /// Computes chunk `chunk`.
-    ///
-    /// # Panics
-    /// When a slice is not as long as the geometry says.
-    pub fn run(&self, isa: Isa, chunk: usize, input: &[T], output: Disjoint<i64>) {
-        assert_eq!(input.len(), self.outer * self.length * self.inner, "input");
-        assert_eq!(output.len(), self.outputs(), "output");
-        if self.outputs() > 0 {
-            T::locate(isa, self, part(self.units, self.chunks, chunk, 1), input, output);
-        }
-    }
-}
-
-#[inline(always)]
-fn locate_body<const FUSED: bool, T: Reducible>(
-    kernel: &ArgReduce<T>,
-    units: Range<usize>,
-    input: &[T],
-    output: Disjoint<i64>,
-) {
-    match kernel.extreme {
-        Extreme::Maximum => locate_chunk::<T, Maximum>(kernel, units, input, output, |x, best| x > best),
-        Extreme::Minimum => locate_chunk::<T, Minimum>(kernel, units, input, output, |x, best| x < best),
-    }
-}
-
-#[inline(always)]
-fn locate_chunk<T: Reducible, R: Rule<T>>(
-    kernel: &ArgReduce<T>,
-    units: Range<usize>,
-    input: &[T],
-    output: Disjoint<i64>,
-    beats: impl Fn(T, T) -> bool,
-) {
-    let is_nan = |x: T| x.partial_cmp(&x).is_none();
-    let (length, inner) = (kernel.length, kernel.inner);
-    if inner == 1 {
-        // SAFETY: a unit is one result, and chunks have different units.
-        let results = unsafe { output.range(units.clone()) };
-        for (result, row) in results.iter_mut().zip(input[units.start * length..].chunks_exact(length)) {
-            let best = row.chunks(BLOCK).fold(R::NEUTRAL, |best, x| R::combine(best, reduce_block::<T, R>(x)));
-            let found = row.iter().position(|&x| x == best || (is_nan(x) && is_nan(best)));
-            *result = found.unwrap_or(0) as i64;
-        }
-        return;
-    }
-    let tiles = inner.div_ceil(kernel.tile);
-    for unit in units {
-        let (outer, column) = (unit / tiles, unit % tiles * kernel.tile);
-        let width = kernel.tile.min(inner - column);
-        // SAFETY: units are different results, and chunks have different units.
-        let results = unsafe { output.range(outer * inner + column..outer * inner + column + width) };
-        let mut best = [T::ZERO; 256];
-        let rows = input[outer * length * inner..].chunks_exact(inner).take(length);
-        for (position, row) in rows.enumerate() {
-            let row = &row[column..column + width];
-            if position == 0 {
-                best[..width].copy_from_slice(row);
-                results.fill(0);
-                continue;
-            }
-            for ((result, best), &x) in results.iter_mut().zip(&mut best).zip(row) {
-                let better = beats(x, *best) || (is_nan(x) && !is_nan(*best));
-                *best = if better { x } else { *best };
-                *result = if better { position as i64 } else { *result };
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ArgReduce, Extreme, Reduce, Reducible, Reduction};
+    use super::{Reduce, Reducible, Reduction};
     use crate::cpu::disjoint::Disjoint;
     use crate::cpu::simd::Isa;
 
@@ -902,58 +828,9 @@ mod tests {
                     x[at] = f32::NAN;
                     assert!(reduce(Reduction::Maximum, isa, &[length], &[0], &x)[0].is_nan());
                     assert!(reduce(Reduction::Minimum, isa, &[length, 1], &[0], &x)[0].is_nan());
-                    assert_eq!(locate(Extreme::Maximum, isa, &[length], 0, &x), [at as i64]);
                 }
             }
         }
-    }
-
-    fn locate<T: Reducible>(extreme: Extreme, isa: Isa, shape: &[usize], axis: usize, input: &[T]) -> Vec<i64> {
-        let kernel = ArgReduce::<T>::new(extreme, shape, axis).unwrap();
-        let mut output = vec![-1; kernel.outputs()];
-        for chunk in (0..kernel.chunks()).rev() {
-            kernel.run(isa, chunk, input, Disjoint::new(&mut output));
-        }
-        output
-    }
-
-    #[test]
-    fn the_first_extreme_is_found() {
-        let mut random = Lcg(13);
-        for case in 0..120 {
-            let mut shape: Vec<usize> = (0..=random.below(3)).map(|_| 1 + random.below(12)).collect();
-            if case % 11 == 0 {
-                shape.push(700);
-            }
-            let axis = random.below(shape.len());
-            let elements: usize = shape.iter().product();
-            let input: Vec<f32> =
-                (0..elements).map(|_| if random.below(40) == 0 { f32::NAN } else { random.below(6) as f32 }).collect();
-            let inner: usize = shape[axis + 1..].iter().product();
-            for extreme in [Extreme::Maximum, Extreme::Minimum] {
-                let expected: Vec<i64> = (0..elements / shape[axis])
-                    .map(|output| {
-                        let at = |k: usize| input[(output / inner * shape[axis] + k) * inner + output % inner];
-                        let mut best = 0;
-                        for k in 1..shape[axis] {
-                            let beats = if extreme == Extreme::Maximum { at(k) > at(best) } else { at(k) < at(best) };
-                            if beats || (at(k).is_nan() && !at(best).is_nan()) {
-                                best = k;
-                            }
-                        }
-                        best as i64
-                    })
-                    .collect();
-                for isa in Isa::available() {
-                    assert_eq!(
-                        locate(extreme, isa, &shape, axis, &input),
-                        expected,
-                        "{isa:?} {extreme:?} {shape:?} {axis}"
-                    );
-                }
-            }
-        }
-        assert_eq!(locate(Extreme::Maximum, Isa::active(), &[2, 3], 1, &[3u8, 1, 3, 0, 9, 9]), [0, 1]);
     }
 
     #[test]
@@ -965,7 +842,6 @@ mod tests {
         assert_eq!(reduce::<u8>(Reduction::All, isa, &[0], &[0], &[]), [1]);
         assert!(reduce::<f64>(Reduction::Mean, isa, &[0], &[0], &[])[0].is_nan());
         assert!(reduce::<f64>(Reduction::Maximum, isa, &[0, 3], &[1], &[]).is_empty());
-        assert!(locate::<f32>(Extreme::Maximum, isa, &[0, 3], 1, &[]).is_empty());
     }
 
     #[test]
@@ -984,7 +860,5 @@ mod tests {
             message(Reduce::new(Reduction::Any, &[3], &[0])),
             "any is not defined on int32; compare the input with 0"
         );
-        let error = ArgReduce::<f32>::new(Extreme::Minimum, &[2, 0], 1).err().unwrap();
-        assert_eq!(error, "argmin of no elements: axis 1 of an array of shape [2, 0]");
     }
 }
