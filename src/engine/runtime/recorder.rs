@@ -172,7 +172,17 @@ impl Recorder {
     pub fn watch(self: &Arc<Self>, operand: &Operand) -> Result<Operand> {
         let mut state = self.state();
         let array = operand.array.clone();
-        let value = self.value_of(&mut state, operand)?;
+        let linked = operand.link.as_ref().filter(|link| std::ptr::eq(Arc::as_ptr(&link.recorder), Arc::as_ptr(self)));
+        let value = match (linked, &array) {
+            (Some(link), _) => link.value,
+            (None, Some(data)) => {
+                // A value of its own: other uses of the same memory stay constants.
+                let value = state.graph.input(data.spec());
+                state.data.insert(value, data.clone());
+                value
+            }
+            (None, None) => self.value_of(&mut state, operand)?,
+        };
         Ok(self.operand(&state, value, array))
     }
 

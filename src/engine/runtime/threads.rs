@@ -43,11 +43,21 @@ fn with_pool<R>(read: impl FnOnce(&Pool) -> R) -> R {
     read(guard.as_ref().expect("made above"))
 }
 
+/// The number that the environment asks for; an error where `IRONHORN_NUM_THREADS` is not a positive number.
+/// `OMP_NUM_THREADS`, which others define, counts where it is one.
+pub fn requested() -> Result<Option<usize>, String> {
+    let positive = |text: String| text.trim().parse::<usize>().ok().filter(|&threads| threads > 0);
+    match std::env::var("IRONHORN_NUM_THREADS") {
+        Ok(text) => match positive(text.clone()) {
+            Some(threads) => Ok(Some(threads)),
+            None => Err(format!("IRONHORN_NUM_THREADS={text}: must be a number of threads, 1 or more")),
+        },
+        Err(_) => Ok(std::env::var("OMP_NUM_THREADS").ok().and_then(positive)),
+    }
+}
+
 fn new_pool(process: u32) -> Pool {
-    let wanted = ["IRONHORN_NUM_THREADS", "OMP_NUM_THREADS"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok()?.trim().parse::<usize>().ok())
-        .filter(|&threads| threads > 0);
+    let wanted = requested().unwrap_or(None);
     let threads = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).min(256);
     let helpers = (threads > 1)
         .then(|| {

@@ -36,16 +36,24 @@ impl Isa {
         found
     }
 
-    /// The one that this process uses: the best available, or the one `IRONHORN_CPU_ISA` names.
+    /// The one that `IRONHORN_CPU_ISA` asks for, or the best available; an error where the variable names none that this
+    /// processor has.
+    pub fn requested() -> Result<Isa, String> {
+        let available = Isa::available();
+        let best = available.last().copied().unwrap_or(Isa::Scalar);
+        let Ok(name) = std::env::var("IRONHORN_CPU_ISA") else { return Ok(best) };
+        Isa::from_name(&name).filter(|isa| available.contains(isa)).ok_or_else(|| {
+            let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
+            format!("IRONHORN_CPU_ISA={name}: this processor has {}", names.join(", "))
+        })
+    }
+
+    /// The one that this process uses. A request that cannot be met is refused when the extension is loaded; here the
+    /// best one serves.
     pub fn active() -> Isa {
         static ACTIVE: OnceLock<Isa> = OnceLock::new();
         *ACTIVE.get_or_init(|| {
-            let available = Isa::available();
-            let wanted = std::env::var("IRONHORN_CPU_ISA").ok().and_then(|name| Isa::from_name(&name));
-            match wanted {
-                Some(isa) if available.contains(&isa) => isa,
-                _ => available.last().copied().unwrap_or(Isa::Scalar),
-            }
+            Isa::requested().unwrap_or_else(|_| Isa::available().last().copied().unwrap_or(Isa::Scalar))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Reductions.
 
-use ironhorn_kernels::cpu::reduce::{self as kernels, Extreme, Reduction};
+use ironhorn_kernels::cpu::arg_reduce::{ArgReduce as ArgReduceKernel, Extreme};
+use ironhorn_kernels::cpu::reduce::{self as kernels, Reduction};
 use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Io, Lowered, Lowering, streaming};
@@ -73,7 +74,7 @@ pub fn arg_reduce(isa: Isa, op: &ArgReduce, inputs: &[Spec], outputs: &[Spec]) -
     let (elements, results) = (inputs[0].shape.elements()?, outputs[0].shape.elements()?);
     let cost = streaming(inputs, outputs, 1.0)?;
     numbers!(inputs[0].dtype, T => {
-        let kernel = kernels::ArgReduce::<T>::new(extreme, &sizes, axis).map_err(Error::Shape)?;
+        let kernel = ArgReduceKernel::<T>::new(extreme, &sizes, axis).map_err(Error::Shape)?;
         let chunks = kernel.chunks();
         let run = move |_: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`.

@@ -1,0 +1,83 @@
+"""Conversion, shapes, types, and stopping gradients."""
+
+from typing import Any
+
+import numpy as np
+
+from ironhorn import _core
+from ironhorn.backend.dtypes import standardize_dtype
+from ironhorn.ops._dispatch import op
+
+_cast = _core.op("cast")
+_stop_gradient = _core.op("stop_gradient")
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
+    """`x` as a tensor.
+
+    Args:
+        x: tensor, variable, NumPy array, number, or nested list of numbers.
+        dtype: element type; that of `x` by default (Python floats become `float32`, ints `int32`).
+        sparse: must not be True.
+        ragged: must not be True.
+
+    Raises:
+        TypeError: for what cannot be converted.
+    """
+    return _core.tensor(x, None if dtype is None else standardize_dtype(dtype))
+
+
+def convert_to_numpy(x: Any) -> np.ndarray:
+    """`x` as a NumPy array of its own. bfloat16 becomes float32.
+
+    Raises:
+        TracedValueError: for a value that is being traced.
+    """
+    if isinstance(x, (_core.Tensor, _core.VariableStorage)):
+        return x.numpy()
+    return np.array(x)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a tensor, eager or traced."""
+    return isinstance(x, _core.Tensor)
+
+
+@op
+def cast(x: Any, dtype: Any) -> Any:
+    """The same numbers in another type; floats to integers truncate towards zero."""
+    return _cast(x, dtype=standardize_dtype(dtype))
+
+
+def shape(x: Any) -> tuple[Any, ...]:
+    """Lengths of the axes: ints, and while tracing symbols for those that vary (None for symbolic tensors)."""
+    if isinstance(x, _core.VariableStorage):
+        return tuple(x.storage_shape)
+    if isinstance(x, _core.Tensor):
+        return tuple(_core.symbolic_shape(x))
+    found = getattr(x, "shape", None)
+    return tuple(found) if found is not None else np.shape(x)
+
+
+def ndim(x: Any) -> int:
+    """Number of axes."""
+    return len(shape(x))
+
+
+def size(x: Any) -> Any:
+    """Number of elements."""
+    total: Any = 1
+    for length in shape(x):
+        total = total * length
+    return total
+
+
+def dtype(x: Any) -> str:
+    """Name of the element type."""
+    return str(x.dtype) if hasattr(x, "dtype") else str(_core.tensor(x).dtype)
+
+
+@op
+def stop_gradient(variable: Any) -> Any:
+    """`variable`, taken as a constant by derivatives."""
+    return _stop_gradient(variable)

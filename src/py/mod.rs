@@ -1,0 +1,49 @@
+//! What Python sees of the engine: the full list is in [`_core`].
+
+mod convert;
+mod enter;
+mod errors;
+mod numpy_array;
+mod op_handle;
+mod program;
+mod recommend;
+mod recording;
+mod symbolic_dim;
+mod tape;
+mod tensor;
+mod trace;
+mod variable;
+
+use pyo3::prelude::*;
+
+/// The native part of Ironhorn.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    enter::check_environment()?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<tensor::Tensor>()?;
+    module.add_class::<variable::VariableStorage>()?;
+    module.add_class::<symbolic_dim::SymbolicDim>()?;
+    module.add_class::<op_handle::OpHandle>()?;
+    module.add_class::<trace::Trace>()?;
+    module.add_class::<program::Program>()?;
+    module.add_class::<program::Source>()?;
+    module.add_class::<program::Order>()?;
+    module.add_class::<tape::Tape>()?;
+    module.add_class::<recommend::SvdFit>()?;
+    module.add_class::<recording::Paused>()?;
+    module.add_function(wrap_pyfunction!(op_handle::op, module)?)?;
+    module.add_function(wrap_pyfunction!(op_handle::op_names, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::tensor, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::symbolic_shape, module)?)?;
+    module.add_function(wrap_pyfunction!(recording::push_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(recording::pop_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(recording::is_tracing, module)?)?;
+    module.add_function(wrap_pyfunction!(recommend::svd_estimates, module)?)?;
+    module.add_function(wrap_pyfunction!(recommend::factor_dot, module)?)?;
+    module.add_function(wrap_pyfunction!(enter::thread_count, module)?)?;
+    module.add_function(wrap_pyfunction!(enter::instruction_set, module)?)?;
+    module.add_function(wrap_pyfunction!(enter::after_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(enter::release_memory, module)?)?;
+    Ok(())
+}

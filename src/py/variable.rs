@@ -1,0 +1,106 @@
+//! `VariableStorage`: what a `Variable` keeps its value in.
+
+use std::sync::Arc;
+
+use ironhorn_engine::runtime::recorder::Operand;
+use ironhorn_engine::runtime::variable::Variable;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::errors::OrRaise;
+use super::tensor::Tensor;
+use super::{convert, numpy_array, recording};
+
+/// An array that programs read and write in place. `Variable` derives from it.
+#[pyclass(module = "ironhorn._core", subclass, dict, weakref)]
+pub struct VariableStorage {
+    pub variable: Option<Arc<Variable>>,
+}
+
+impl VariableStorage {
+    /// The value here and now: a place in the trace, or data (which an open tape remembers reading).
+    pub fn read_operand(&self) -> Operand {
+        let Some(variable) = &self.variable else {
+            return Operand::eager(ironhorn_engine::core::Array::scalar(f64::NAN, ironhorn_engine::core::DType::Float32)
+                .expect("a scalar is always allocated"));
+        };
+        match recording::trace().or_else(recording::tape) {
+            Some(recorder) => recorder.read(variable),
+            None => Operand::eager(variable.get()),
+        }
+    }
+
+    pub fn inner(&self) -> PyResult<&Arc<Variable>> {
+        self.variable.as_ref().ok_or_else(|| {
+            pyo3::exceptions::PyRuntimeError::new_err("the variable has no value yet; its layer was not built")
+        })
+    }
+}
+
+#[pymethods]
+impl VariableStorage {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, pyo3::types::PyDict>>) -> Self {
+        VariableStorage { variable: None }
+    }
+
+    /// Gives the variable its first value, and with it its shape and type for good.
+    fn initialize(&mut self, py: Python<'_>, value: &Bound<'_, PyAny>, dtype: &str) -> PyResult<()> {
+        let operand = convert::operand(value)?.operand;
+        let operand = convert::cast(py, operand, convert::dtype(py, dtype)?)?;
+        let array = operand.array.ok_or_else(|| {
+            super::errors::raise(py, "TracedValueError", "a variable cannot be initialised with a traced value; use numbers or arrays")
+        })?;
+        self.variable = Some(Variable::new(array));
+        Ok(())
+    }
+
+    /// The value as a tensor.
+    fn read(&self) -> PyResult<Tensor> {
+        self.inner()?;
+        Ok(Tensor::new(self.read_operand()))
+    }
+
+    /// Changes the value; in a trace, when the program runs.
+    fn write(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let variable = self.inner()?;
+        let operand = convert::operand(value)?.operand;
+        let operand = convert::cast(py, operand, variable.spec().dtype)?;
+        match recording::trace() {
+            Some(trace) => trace.write(variable, &operand).or_raise(py),
+            None => match operand.array {
+                Some(array) => variable.set(array).or_raise(py),
+                None => Err(super::errors::raise(py, "TracedValueError", "a traced value cannot be stored outside its trace")),
+            },
+        }
+    }
+
+    /// The value as a NumPy array of its own; never traced.
+    fn numpy(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let array = self.inner()?.get();
+        Ok(numpy_array::view(py, array)?.call_method0("copy")?.unbind())
+    }
+
+    #[getter]
+    fn storage_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        numpy_array::shape_tuple(py, &self.inner()?.spec().shape)
+    }
+
+    #[getter]
+    fn storage_dtype(&self) -> PyResult<&'static str> {
+        Ok(self.inner()?.spec().dtype.name())
+    }
+
+    /// Counts writes.
+    #[getter]
+    fn version(&self) -> PyResult<u64> {
+        Ok(self.inner()?.version())
+    }
+
+    /// Unique in the process.
+    #[getter]
+    fn identity(&self) -> PyResult<u64> {
+        Ok(self.inner()?.id)
+    }
+}
