@@ -71,14 +71,14 @@ pub fn slice_grad(op: &SliceGrad, inputs: &[Spec], outputs: &[Spec]) -> Lowering
     let sizes = outputs[0].shape.concrete()?;
     let (starts, steps, counts) = split(&op.slice, &sizes)?;
     let size = inputs[0].dtype.size();
-    fill_and_place(vec![0; size], StridedCopy::place(&sizes, &counts, &starts, &steps, size), inputs, outputs)
+    fill_and_place(vec![0; size], StridedCopy::place(&counts, &sizes, &starts, &steps, size), inputs, outputs)
 }
 
 pub fn pad(op: &Pad, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let (from, to) = (inputs[0].shape.concrete()?, outputs[0].shape.concrete()?);
     let value = Array::scalar(op.value.0, inputs[0].dtype)?.bytes().to_vec();
     let steps = vec![1; from.len()];
-    let copy = StridedCopy::place(&to, &from, &op.low, &steps, inputs[0].dtype.size());
+    let copy = StridedCopy::place(&from, &to, &op.low, &steps, inputs[0].dtype.size());
     fill_and_place(value, copy, inputs, outputs)
 }
 
