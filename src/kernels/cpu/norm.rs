@@ -5,7 +5,7 @@
 //! the blocks' means and squared deviations are merged in double precision by Chan's formula:
 //!
 //! ```text
-//! for block in chunk:                                  about 16 KiB of rows
+//! for block in chunk:                                  8,192 elements, 32 to 256 rows
 //!   for row in block: sum[j] += x[j]                   pass 1, from memory
 //!   for row in block: m2[j] += (x[j] - mean[j])^2      pass 2, from the cache
 //!   merge (count, mean, m2) into the chunk's           double precision
@@ -32,8 +32,9 @@ use std::ops::Range;
 
 /// Rows at least this wide are taken one at a time.
 const WIDE: usize = 64;
-/// Elements of a block.
-const BLOCK: usize = 4096;
+/// Elements of a block, and its least and greatest number of rows: few enough for rounding to stay small.
+const BLOCK: usize = 8192;
+const BLOCK_ROWS: (usize, usize) = (32, 256);
 /// Elements of a chunk.
 const CHUNK: usize = 16 << 10;
 
@@ -73,6 +74,12 @@ macro_rules! elements {
 }
 elements! { f32 f64 }
 
+/// Rows of a block.
+#[inline(always)]
+fn block_of(width: usize) -> usize {
+    (BLOCK / width).clamp(BLOCK_ROWS.0, BLOCK_ROWS.1)
+}
+
 /// One chunk of statistics.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -86,13 +93,36 @@ pub struct Moments<'a, T> {
     result: &'a mut [f64],
 }
 
-/// Merges `(weight, mean, squared deviations)` of more elements into those of one channel.
+/// Merges the mean and squared deviations of more elements into those of one channel: `share` is their part of the whole
+/// weight, `total` the weight before.
 #[inline(always)]
-fn merge(total: f64, weight: f64, mean: &mut f64, deviations: &mut f64, block_mean: f64, block_deviations: f64) {
-    let share = weight / (total + weight);
+fn merge(total: f64, share: f64, mean: &mut f64, deviations: &mut f64, block_mean: f64, block_deviations: f64) {
     let difference = block_mean - *mean;
     *mean += difference * share;
     *deviations += block_deviations + difference * difference * total * share;
+}
+
+/// The sum over the repetitions of channel `channel`.
+#[inline(always)]
+fn fold<T: NormElement>(values: &[T], channel: usize, channels: usize) -> f64 {
+    let mut sum = values[channel].to_f64();
+    for repeated in values[channels..].chunks_exact(channels) {
+        sum += repeated[channel].to_f64();
+    }
+    sum
+}
+
+/// Four rows at a time, then the rest one by one.
+#[inline(always)]
+fn four_rows<T>(x: &[T], width: usize) -> (impl Iterator<Item = [&[T]; 4]>, impl Iterator<Item = &[T]>) {
+    let fours = x.chunks_exact(4 * width);
+    let rest = fours.remainder().chunks(width);
+    let split = move |four| {
+        let (ab, cd): (&[T], &[T]) = <[T]>::split_at(four, 2 * width);
+        let ((a, b), (c, d)) = (ab.split_at(width), cd.split_at(width));
+        [a, b, c, d]
+    };
+    (fours.map(split), rest)
 }
 
 #[inline(always)]
@@ -107,7 +137,7 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
     total[0] = 0.0;
     mean.fill(0.0);
     m2.fill(0.0);
-    let block_rows = (BLOCK / width).max(1) * group;
+    let block_rows = block_of(width) * group;
     for (index, block) in x.chunks(block_rows * channels).enumerate() {
         let rows = block.len() / channels;
         let weights = weights.map(|weights| &weights[index * block_rows..index * block_rows + rows]);
@@ -122,7 +152,13 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
         deviations.fill(T::ZERO);
         match weights {
             None => {
-                for row in block.chunks(width) {
+                let (fours, rest) = four_rows(block, width);
+                for [a, b, c, d] in fours {
+                    for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                        *sum += (a + b) + (c + d);
+                    }
+                }
+                for row in rest {
                     for (sum, &x) in sums.iter_mut().zip(row) {
                         *sum += x;
                     }
@@ -136,18 +172,28 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
                 }
             }
         }
+        let inverse = 1.0 / weight;
         for channel in 0..channels {
-            let sum: f64 = sums.iter().skip(channel).step_by(channels).map(|sum| sum.to_f64()).sum();
-            let block_mean = T::from_f64(sum / weight);
-            for mean in means.iter_mut().skip(channel).step_by(channels) {
-                *mean = block_mean;
+            let block_mean = T::from_f64(fold(sums, channel, channels) * inverse);
+            for repeated in means.chunks_exact_mut(channels) {
+                repeated[channel] = block_mean;
             }
         }
-        // The deviations' own sum corrects for the rounding of the mean.
+        // The differences' own sum corrects for the rounding of the mean.
         sums.fill(T::ZERO);
         match weights {
             None => {
-                for row in block.chunks(width) {
+                let (fours, rest) = four_rows(block, width);
+                for [a, b, c, d] in fours {
+                    let slots = sums.iter_mut().zip(&mut *deviations).zip(&*means);
+                    for ((((((sum, deviation), &mean), &a), &b), &c), &d) in slots.zip(a).zip(b).zip(c).zip(d) {
+                        let (a, b, c, d) = (a - mean, b - mean, c - mean, d - mean);
+                        *sum += (a + b) + (c + d);
+                        let squares = a.madd::<FUSED>(a, b * b) + c.madd::<FUSED>(c, d * d);
+                        *deviation += squares;
+                    }
+                }
+                for row in rest {
                     for (((sum, deviation), &mean), &x) in sums.iter_mut().zip(&mut *deviations).zip(&*means).zip(row) {
                         let difference = x - mean;
                         *sum += difference;
@@ -165,13 +211,12 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
                 }
             }
         }
+        let share = weight / (total[0] + weight);
         for channel in 0..channels {
-            let fold =
-                |values: &[T]| -> f64 { values.iter().skip(channel).step_by(channels).map(|v| v.to_f64()).sum() };
-            let correction = fold(sums) / weight;
+            let correction = fold(sums, channel, channels) * inverse;
             let block_mean = means[channel].to_f64() + correction;
-            let block_deviations = fold(deviations) - correction * correction * weight;
-            merge(total[0], weight, &mut mean[channel], &mut m2[channel], block_mean, block_deviations);
+            let block_deviations = fold(deviations, channel, channels) - correction * correction * weight;
+            merge(total[0], share, &mut mean[channel], &mut m2[channel], block_mean, block_deviations);
         }
         total[0] += weight;
     }
@@ -205,11 +250,22 @@ fn gradient_sums_body<const FUSED: bool, T: NormElement>(work: GradientSums<T>) 
     let (sum_result, product_result) = result.split_at_mut(channels);
     sum_result.fill(0.0);
     product_result.fill(0.0);
-    let block = (BLOCK / width).max(1) * width;
+    let block = block_of(width) * width;
     for (x, gradient) in x.chunks(block).zip(gradient.chunks(block)) {
         sums.fill(T::ZERO);
         products.fill(T::ZERO);
-        for (x, gradient) in x.chunks(width).zip(gradient.chunks(width)) {
+        let (fours, rest) = four_rows(x, width);
+        let (gradient_fours, gradient_rest) = four_rows(gradient, width);
+        for ([a, b, c, d], [ga, gb, gc, gd]) in fours.zip(gradient_fours) {
+            let slots = sums.iter_mut().zip(&mut *products).zip(&*means);
+            let rows = a.iter().zip(b).zip(c).zip(d).zip(ga).zip(gb).zip(gc).zip(gd);
+            for (((sum, product), &mean), (((((((&a, &b), &c), &d), &ga), &gb), &gc), &gd)) in slots.zip(rows) {
+                *sum += (ga + gb) + (gc + gd);
+                let first = (a - mean).madd::<FUSED>(ga, (b - mean) * gb);
+                *product += first + (c - mean).madd::<FUSED>(gc, (d - mean) * gd);
+            }
+        }
+        for (x, gradient) in rest.zip(gradient_rest) {
             for ((((sum, product), &mean), &x), &gradient) in
                 sums.iter_mut().zip(&mut *products).zip(&*means).zip(x).zip(gradient)
             {
@@ -218,10 +274,8 @@ fn gradient_sums_body<const FUSED: bool, T: NormElement>(work: GradientSums<T>) 
             }
         }
         for channel in 0..channels {
-            for (sum, product) in sums.iter().zip(&*products).skip(channel).step_by(channels) {
-                sum_result[channel] += sum.to_f64();
-                product_result[channel] += product.to_f64();
-            }
+            sum_result[channel] += fold(sums, channel, channels);
+            product_result[channel] += fold(products, channel, channels);
         }
     }
 }
@@ -383,7 +437,8 @@ impl<T: NormElement> BatchNorm<T> {
             let (mut total, mut merged_mean, mut deviations) = (0.0, 0.0, 0.0);
             for part in parts().filter(|part| part[0] != 0.0) {
                 let (part_mean, part_deviations) = (part[1 + channel], part[1 + self.channels + channel]);
-                merge(total, part[0], &mut merged_mean, &mut deviations, part_mean, part_deviations);
+                let share = part[0] / (total + part[0]);
+                merge(total, share, &mut merged_mean, &mut deviations, part_mean, part_deviations);
                 total += part[0];
             }
             mean[channel] = T::from_f64(merged_mean);

@@ -554,6 +554,18 @@ fn rows_body<const FUSED: bool, T: Reducible>(rule: RuleName, rows: Rows<T>, sum
 #[inline(always)]
 fn reduce_block<T: Reducible, R: Rule<T>, const N: usize>(x: &[T]) -> T {
     const SHORT: usize = 8;
+    if x.len() < 4 * SHORT {
+        let mut four = [R::NEUTRAL; 4];
+        let pieces = x.chunks_exact(4);
+        let tail = pieces.remainder();
+        for piece in pieces {
+            for (lane, &value) in four.iter_mut().zip(piece) {
+                *lane = R::combine(*lane, value);
+            }
+        }
+        let sum = R::combine(R::combine(four[0], four[2]), R::combine(four[1], four[3]));
+        return tail.iter().fold(sum, |sum, &value| R::combine(sum, value));
+    }
     let mut short = [R::NEUTRAL; SHORT];
     let mut rest = x;
     if x.len() >= N {
