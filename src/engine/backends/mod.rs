@@ -89,8 +89,10 @@ impl Io {
     /// `T` is valid for any bytes.
     pub unsafe fn scratch<T>(&self) -> ironhorn_kernels::cpu::disjoint::Disjoint<'_, T> {
         let length = self.scratch_bytes / size_of::<T>();
+        // A kernel without scratch has no address, and slices may not be null even when they are empty.
+        let start = if length == 0 { std::ptr::NonNull::dangling().as_ptr() } else { self.scratch.cast::<T>() };
         // SAFETY: the scratch has `scratch_bytes` bytes and the arena's alignment.
-        unsafe { ironhorn_kernels::cpu::disjoint::Disjoint::from_raw(self.scratch.cast::<T>(), length) }
+        unsafe { ironhorn_kernels::cpu::disjoint::Disjoint::from_raw(start, length) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The CPU backend: what runs each op. One file a family; each turns geometry and types into calls of
 //! `ironhorn_kernels::cpu`.
 
+mod conv;
 pub mod copy;
 mod elementwise;
 mod lowered;
@@ -48,7 +49,9 @@ impl Backend for Cpu {
             Op::Reduce(op) => reduce::reduce(isa, op, inputs, outputs),
             Op::ArgReduce(op) => reduce::arg_reduce(isa, op, inputs, outputs),
             Op::MatMul(op) => matmul::lower(isa, op, inputs, outputs),
-            Op::Conv(_) | Op::ConvInputGrad(_) | Op::ConvKernelGrad(_) => Err(Error::internal("conv is being wired")),
+            Op::Conv(op) => conv::forward(isa, op, inputs, outputs),
+            Op::ConvInputGrad(op) => conv::input_gradient(isa, op, inputs, outputs),
+            Op::ConvKernelGrad(op) => conv::kernel_gradient(isa, op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
             // Views, or known to the plan: they never reach a backend.
             Op::Reshape(_) | Op::ReshapeLike(_) | Op::DimValue(_) | Op::StopGradient(_) => {

@@ -26,9 +26,14 @@ impl Padding {
     pub fn parse(attributes: &mut Attributes) -> Result<Padding> {
         let low = attributes.optional_ints("pad_low")?;
         let high = attributes.optional_ints("pad_high")?;
-        if let (Some(low), Some(high)) = (low, high) {
-            let pairs = low.iter().zip(&high).map(|(&a, &b)| (a.max(0) as usize, b.max(0) as usize)).collect();
-            return Ok(Padding::Explicit(pairs));
+        if low.is_some() || high.is_some() {
+            let (low, high) = (low.unwrap_or_default(), high.unwrap_or_default());
+            if low.len() != high.len() || low.iter().chain(&high).any(|&pad| pad < 0) {
+                return Err(Error::value(format!(
+                    "pad_low and pad_high take one length of at least 0 for every spatial axis, got {low:?} and {high:?}"
+                )));
+            }
+            return Ok(Padding::Explicit(low.iter().zip(&high).map(|(&a, &b)| (a as usize, b as usize)).collect()));
         }
         match attributes.text("padding", "valid")?.as_str() {
             "valid" => Ok(Padding::Valid),
@@ -47,6 +52,16 @@ impl Padding {
                 let total = (size.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(size);
                 (total / 2, total - total / 2)
             }
+        }
+    }
+
+    /// Fails when the padding is given for another number of axes than `spatial`.
+    pub fn check(&self, spatial: usize) -> Result<()> {
+        match self {
+            Padding::Explicit(pairs) if pairs.len() != spatial => {
+                Err(Error::shape(format!("padding is given for {} axes, there are {spatial}", pairs.len())))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -98,6 +113,7 @@ impl Conv {
         if self.dilation.len() != spatial {
             return Err(Error::shape(format!("{} dilations for {spatial} spatial axes", self.dilation.len())));
         }
+        self.padding.check(spatial)?;
         if self.strides.contains(&0) || self.dilation.contains(&0) || self.groups == 0 {
             return Err(Error::value("strides, dilation and groups must be at least 1"));
         }
@@ -120,6 +136,9 @@ impl Conv {
         let mut dims = vec![x.0[0]];
         for axis in 0..spatial {
             let window = w.0[axis].known().ok_or_else(|| Error::shape("the kernel's size must be known"))?;
+            if window == 0 {
+                return Err(Error::shape(format!("a kernel of shape {w} has no elements; its size must be at least 1")));
+            }
             dims.push(self.padding.output(axis, x.0[axis + 1], window, self.strides[axis], self.dilation[axis])?);
         }
         dims.push(Dim::Known(filters));
