@@ -12,15 +12,38 @@ from collections.abc import Iterable
 from typing import Any
 
 _BAR = "━"
+_interactive = True
+
+
+def enable_interactive_logging() -> None:
+    """Writes progress and messages to standard output, as is the default."""
+    global _interactive
+    _interactive = True
+
+
+def disable_interactive_logging() -> None:
+    """Sends finished progress lines and messages to the logger `ironhorn` instead of standard output."""
+    global _interactive
+    _interactive = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Returns whether progress and messages go to standard output."""
+    return _interactive
 
 
 def write_line(message: str, end: str = "\n") -> None:
-    """Writes to standard output at once.
+    """Writes to standard output at once, or to the logger `ironhorn` where that was asked for.
 
     Args:
         message: The text.
         end: What follows it.
     """
+    if not _interactive:
+        import logging
+
+        logging.getLogger("ironhorn").info("%s", message.strip())
+        return
     sys.stdout.write(message + end)
     sys.stdout.flush()
 
@@ -185,6 +208,8 @@ class Progbar:
 
 
 def _output_mode() -> str:
+    if not _interactive:
+        return "plain"
     if "ipykernel" in sys.modules:
         return "notebook"
     isatty = getattr(sys.stdout, "isatty", None)
