@@ -227,6 +227,9 @@ fn attribute(value: &Bound<'_, PyAny>) -> PyResult<Attribute> {
         if items.iter().any(|item| item.is_none()) {
             return Ok(Attribute::OptionalInts(items.iter().map(|item| item.extract()).collect::<PyResult<_>>()?));
         }
+        if items.iter().any(|item| item.is_instance_of::<PyFloat>()) {
+            return Ok(Attribute::Floats(items.iter().map(|item| item.extract()).collect::<PyResult<_>>()?));
+        }
         return Ok(Attribute::Ints(items.iter().map(|item| item.extract()).collect::<PyResult<_>>()?));
     }
     if let Ok(number) = value.extract::<i64>() {

@@ -15,6 +15,7 @@ pub enum Attribute {
     /// A list of integers or symbolic lengths.
     Dims(Vec<Option<Dim>>),
     Ints(Vec<i64>),
+    Floats(Vec<f64>),
     /// A list in which numbers may be missing (slice bounds).
     OptionalInts(Vec<Option<i64>>),
 }
@@ -115,6 +116,16 @@ impl Attributes {
 
     pub fn ints(&mut self, name: &str) -> Result<Vec<i64>> {
         self.optional_ints(name)?.ok_or_else(|| Error::value(format!("attribute '{name}' is missing")))
+    }
+
+    /// A list of numbers, or an empty one.
+    pub fn floats(&mut self, name: &str) -> Result<Vec<f64>> {
+        match self.take(name) {
+            Attribute::None => Ok(Vec::new()),
+            Attribute::Ints(values) => Ok(values.into_iter().map(|value| value as f64).collect()),
+            Attribute::Floats(values) => Ok(values),
+            other => Err(wrong(name, "a list of numbers", &other)),
+        }
     }
 
     /// `ints` whose values cannot be negative.

@@ -1,0 +1,3 @@
+"""Control flow."""
+
+__all__: list[str] = []
