@@ -1,0 +1,35 @@
+"""Element-wise sum of tensors as a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ironhorn import ops
+from ironhorn.layers.merging.base_merge import Merge
+
+
+class Add(Merge):
+    """Adds tensors.
+
+    Args:
+        **kwargs: `name`, `dtype`, `trainable` of every layer.
+
+    Input shape:
+        A list of tensors of shapes that can be broadcast.
+
+    Example:
+        >>> ironhorn.layers.Add()([ironhorn.ops.ones((2, 3)), ironhorn.ops.ones((2, 3))]).shape
+        (2, 3)
+    """
+
+    def _merge_function(self, inputs: Sequence[Any]) -> Any:
+        result = inputs[0]
+        for value in inputs[1:]:
+            result = ops.add(result, value)
+        return result
+
+
+def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Returns the sum of a list of tensors; short for `Add(**kwargs)(inputs)`."""
+    return Add(**kwargs)(inputs)

@@ -1,0 +1,237 @@
+"""The base class of models: layers, training, saving, summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ironhorn.layers.auto_config import signature_of_constructor
+from ironhorn.layers.layer import Layer
+from ironhorn.training.trainer import Trainer
+
+
+class Model(Trainer, Layer):
+    """A layer that can be trained, evaluated, used for prediction and saved.
+
+    There are three ways to make one: `Model(inputs, outputs)` of symbolic tensors, a subclass with layers as attributes
+    and a `call` method, and `Sequential([...])`.
+
+    Args:
+        inputs: A symbolic tensor or nest of them, made by `Input`.
+        outputs: Symbolic tensors computed from them.
+        name: Name of the model.
+        trainable: Whether the weights should be trained.
+
+    Example:
+        >>> inputs = ironhorn.Input((3,))
+        >>> model = ironhorn.Model(inputs, ironhorn.layers.Dense(2)(inputs))
+        >>> class TwoLayers(ironhorn.Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.first = ironhorn.layers.Dense(8, activation="relu")
+        ...         self.second = ironhorn.layers.Dense(1)
+        ...     def call(self, inputs):
+        ...         return self.second(self.first(inputs))
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Makes an empty model: a `Functional` if inputs and outputs are given."""
+        if cls is Model and _are_functional(args, kwargs):
+            from ironhorn.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        Trainer.__init__(self)
+        if _are_functional(args, kwargs):
+            from ironhorn.models.functional import Functional
+
+            _insert_functional(type(self))
+            Functional.__init__(self, *args, **kwargs)
+        else:
+            Layer.__init__(self, *args, **kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs. Override it in a subclass."""
+        raise NotImplementedError(
+            f"Model class {type(self).__name__} has no `call` method. Add one: `def call(self, inputs): ...`."
+        )
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers of the model."""
+        return self._flatten_layers(include_self=False, recursive=False)
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError("`layers` lists the layers of a model and cannot be set. Choose another name.")
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """Returns a layer by name or place.
+
+        Args:
+            name: Name of the layer.
+            index: Its place in `layers`.
+
+        Raises:
+            ValueError: If there is none, or not exactly one argument is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"Give either a name or an index. Received: name={name!r}, index={index!r}.")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"Model '{self.name}' has {len(layers)} layers, so there is none at index {index}.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"Model '{self.name}' has no layer named '{name}'. Its layers are: {[layer.name for layer in layers]}."
+        )
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers, their output shapes and numbers of weights.
+
+        Args:
+            line_length: Width of the table in characters.
+            positions: Ends of the columns as shares of the width.
+            print_fn: Called with the text, instead of printing it.
+            expand_nested: Whether to list the layers of inner models.
+            show_trainable: Whether to show which layers are trained.
+            layer_range: Pair of names (or regular expressions): the first and the last layer to list.
+        """
+        from ironhorn.models.summary import print_summary
+
+        print_summary(
+            self,
+            line_length=line_length,
+            positions=positions,
+            print_fn=print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Saves architecture, weights and the optimizer's state.
+
+        Args:
+            filepath: Path that ends in `.keras` (or `.h5` for the older format).
+            overwrite: Whether to replace an existing file without asking.
+            zipped: Whether to write one file; `None` decides by the path.
+            **kwargs: Options of the older format.
+
+        Example:
+            >>> model.save("model.keras")
+            >>> again = ironhorn.saving.load_model("model.keras")
+        """
+        from ironhorn import saving
+
+        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Saves the weights.
+
+        Args:
+            filepath: Path that ends in `.weights.h5`.
+            overwrite: Whether to replace an existing file without asking.
+            max_shard_size: Not supported; must be `None`.
+        """
+        from ironhorn import saving
+        from ironhorn.errors import UnsupportedError
+
+        if max_shard_size is not None:
+            raise UnsupportedError(
+                f"`max_shard_size={max_shard_size}`: weights in several files are not supported. Leave it out to "
+                "write one file."
+            )
+        saving.save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Loads the weights from a file that `save_weights` or `save` wrote.
+
+        Args:
+            filepath: Path of the file.
+            skip_mismatch: Whether to leave weights out whose number or shape differs, with a warning.
+            **kwargs: Options of the older format.
+        """
+        from ironhorn import saving
+
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Returns the architecture as a JSON text.
+
+        Args:
+            **kwargs: Options of `json.dumps`.
+        """
+        from ironhorn.saving import registry
+
+        return json.dumps(registry.serialize_keras_object(self), **kwargs)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Makes a model, with new weights, from what `get_config` returned.
+
+        Args:
+            config: The configuration.
+            custom_objects: Names of classes and functions that are not built in.
+        """
+        from ironhorn.models.functional import Functional, functional_from_config
+
+        graph_keys = {"name", "layers", "input_layers", "output_layers"}
+        if graph_keys <= set(config) and (cls in (Model, Functional) or takes_graph(cls)):
+            return functional_from_config(cls, dict(config), custom_objects=custom_objects)
+        return super().from_config(config)
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Makes a model, with new weights, from what `to_json` returned.
+
+    Args:
+        json_string: The text.
+        custom_objects: Names of classes and functions that are not built in.
+    """
+    from ironhorn.saving import registry
+
+    return registry.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
+
+
+def takes_graph(cls: type) -> bool:
+    """Whether a class can be made from inputs and outputs, as `Functional` is."""
+    from ironhorn.models.functional import Functional
+
+    own = list(signature_of_constructor(cls).parameters.values())
+    kinds = {parameter.kind for parameter in own}
+    if {own[0].VAR_POSITIONAL, own[0].VAR_KEYWORD} <= kinds:
+        return True
+    wanted = [name for name in signature_of_constructor(Functional).parameters if name != "kwargs"]
+    return [parameter.name for parameter in own if parameter.kind is parameter.POSITIONAL_OR_KEYWORD] == wanted
+
+
+def _are_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether arguments of a constructor are inputs and outputs."""
+    return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
+
+
+def _insert_functional(cls: type) -> type:
+    """Makes a subclass of `Model` a subclass of `Functional`, as it calls `Model.__init__` with inputs and outputs."""
+    from ironhorn.models.functional import Functional
+
+    if cls is Model:
+        return Functional
+    if cls is object or issubclass(cls, Functional) or not issubclass(cls, Model):
+        return cls
+    cls.__bases__ = tuple(_insert_functional(base) for base in cls.__bases__)
+    return cls
