@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::shape::reshape::ReshapeLike;
+use super::{GradContext, Graph, Op, Producer, Value};
 use crate::core::{Error, Result};
-use crate::ops::{GradContext, Graph, Op, Producer, Value};
 
 /// The gradient of the sum of `targets` (each weighted by its seed, or by ones) with respect to each source; `None`
 /// where no target depends on it.
@@ -59,6 +60,25 @@ pub fn gradients(graph: &mut Graph, targets: &[(Value, Option<Value>)], sources:
     }
     graph.set_scope(outer);
     Ok(sources.iter().map(|source| reached.get(source).copied()).collect())
+}
+
+/// The derivative of a fused op: that of what it decomposes into.
+pub fn through_decompose(op: &Op, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+    let graph = &mut *context.graph;
+    // Values of their own, so that one that stands in two places has a gradient for each.
+    let inputs =
+        context.inputs.iter().map(|&input| graph.apply(ReshapeLike, &[input, input])).collect::<Result<Vec<_>>>()?;
+    let outputs = op.decompose(graph, &inputs).ok_or_else(|| {
+        Error::unsupported(format!("{} has no derivative; wrap it in stop_gradient or use another op", op.name()))
+    })??;
+    let targets: Vec<_> = outputs
+        .iter()
+        .zip(context.gradients)
+        .filter_map(|(&output, gradient)| gradient.map(|gradient| (output, Some(gradient))))
+        .collect();
+    let sources: Vec<Value> = inputs.iter().zip(context.wanted).filter(|(_, wanted)| **wanted).map(|(&v, _)| v).collect();
+    let mut found = gradients(graph, &targets, &sources)?.into_iter();
+    Ok(context.wanted.iter().map(|&wanted| if wanted { found.next().flatten() } else { None }).collect())
 }
 
 /// Which values depend on a source through differentiable ops.

@@ -7,6 +7,7 @@
 pub mod attributes;
 pub mod control;
 pub mod elementwise;
+pub mod gradients;
 pub mod graph;
 pub mod index;
 pub mod linalg;
@@ -204,6 +205,18 @@ registry! {
     ConvInputGrad => nn::conv::ConvInputGrad,
     ConvKernelGrad => nn::conv::ConvKernelGrad,
     StopGradient => control::stop_gradient::StopGradient,
+    Scan => control::scan::Scan,
+    Cond => control::cond::Cond,
+    Take => index::take::Take,
+    TakeGrad => index::take::TakeGrad,
+    OneHot => index::one_hot::OneHot,
+    RandomUniform => random::uniform::RandomUniform,
+    RandomNormal => random::normal::RandomNormal,
+    TruncatedNormal => random::truncated_normal::TruncatedNormal,
+    RandomIntegers => random::integers::RandomIntegers,
+    Dropout => random::dropout::Dropout,
+    Lstm => rnn::lstm::Lstm,
+    LstmGrad => rnn::lstm::LstmGrad,
 }
 
 /// Fails unless `inputs` has `count` entries.

@@ -1,8 +1,8 @@
-//! Programs: a graph with outputs and variable writes; its gradients, passes, verification, and plans for given shapes.
+//! Programs: a graph with outputs and variable writes; passes, verification, and plans for given shapes.
 
 pub mod cache;
+mod control;
 pub mod evaluate;
-pub mod gradients;
 pub mod memory;
 pub mod passes;
 pub mod plan;
@@ -12,7 +12,7 @@ pub mod verify;
 use crate::core::Spec;
 use crate::ops::{Graph, Value};
 
-pub use gradients::gradients;
+pub use crate::ops::gradients::gradients;
 pub use plan::Plan;
 
 /// A finished trace: what runs when a compiled function is called.

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::Program;
+use super::{Program, control};
 use super::memory::{Lifetime, layout};
 use crate::backends::cpu::Cpu;
 use crate::backends::cpu::copy::CopyMany;
@@ -294,20 +294,28 @@ impl<'a> Planner<'a> {
             return Ok(vec![view]);
         }
         let input_specs: Vec<Spec> = inputs.iter().map(|input| input.spec.clone()).collect();
-        let Some(kernel) = self.backend.lower(&op, &input_specs, &inferred)? else {
+        let lowered = match &op {
+            Op::Scan(op) => Some(control::scan(op, &input_specs, &inferred, wanted)?),
+            Op::Cond(op) => Some(control::cond(op, &input_specs, &inferred, wanted)?),
+            op => self.backend.lower(op, &input_specs, &inferred)?,
+        };
+        let Some(kernel) = lowered else {
             return self.emit_decomposed(&op, inputs, scope);
         };
         let late = op.effects() == Effects::Updates
             || inputs.iter().enumerate().any(|(i, input)| self.buffers[input.buffer].late && !op.shape_only().contains(&i));
-        let mut outputs = Vec::with_capacity(inferred.len());
-        let mut planned = Vec::with_capacity(inferred.len());
+        let count = inferred.len();
+        let mut outputs = Vec::with_capacity(count);
+        let mut planned = Vec::with_capacity(count);
         for (i, spec) in inferred.into_iter().enumerate() {
             let buffer = match over.get(i).copied().flatten() {
                 Some(buffer) => buffer,
                 None => self.buffer(&spec, Place::Nowhere)?,
             };
             self.buffers[buffer].late |= late;
-            outputs.push(wanted.get(i).copied().unwrap_or(true).then_some(buffer));
+            // Kernels with several outputs leave out what nobody reads; those with one always write it.
+            let skipped = count > 1 && wanted.get(i) == Some(&false);
+            outputs.push((!skipped).then_some(buffer));
             planned.push(Planned { spec, buffer });
         }
         let draft =

@@ -4,10 +4,13 @@
 mod conv;
 pub mod copy;
 mod elementwise;
+mod index;
 mod lowered;
 mod matmul;
 mod movement;
+mod random;
 mod reduce;
+mod rnn;
 
 use ironhorn_kernels::cpu::elementwise::Element;
 use ironhorn_kernels::cpu::simd::Isa;
@@ -52,7 +55,19 @@ impl Backend for Cpu {
             Op::Conv(op) => conv::forward(isa, op, inputs, outputs),
             Op::ConvInputGrad(op) => conv::input_gradient(isa, op, inputs, outputs),
             Op::ConvKernelGrad(op) => conv::kernel_gradient(isa, op, inputs, outputs),
+            Op::Take(op) => index::take(op, inputs, outputs),
+            Op::TakeGrad(op) => index::take_grad(isa, op, inputs, outputs),
+            Op::OneHot(op) => index::one_hot(op, inputs, outputs),
+            Op::RandomUniform(op) => random::uniform(isa, op, outputs),
+            Op::RandomNormal(op) => random::normal(isa, op, outputs),
+            Op::TruncatedNormal(op) => random::truncated_normal(isa, op, outputs),
+            Op::RandomIntegers(op) => random::integers(isa, op, outputs),
+            Op::Dropout(op) => random::dropout(isa, op, inputs, outputs),
+            Op::Lstm(op) => rnn::lstm(isa, op, inputs, outputs),
+            Op::LstmGrad(op) => rnn::lstm_grad(isa, op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
+            // The planner makes their kernels, from plans of their bodies.
+            Op::Scan(_) | Op::Cond(_) => Err(Error::internal(format!("{} reached the backend", op.name()))),
             // Views, or known to the plan: they never reach a backend.
             Op::Reshape(_) | Op::ReshapeLike(_) | Op::DimValue(_) | Op::StopGradient(_) => {
                 Err(Error::internal(format!("{} reached the backend", op.name())))

@@ -1,3 +1,6 @@
 //! Control flow and what stops it.
 
+pub mod body;
+pub mod cond;
+pub mod scan;
 pub mod stop_gradient;

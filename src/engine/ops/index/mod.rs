@@ -1,1 +1,4 @@
-//! Filled below.
+//! Ops that pick or place elements by index.
+
+pub mod one_hot;
+pub mod take;

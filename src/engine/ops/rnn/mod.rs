@@ -1,1 +1,3 @@
-//! Filled below.
+//! Recurrent layers: whole sequences as one op.
+
+pub mod lstm;

@@ -67,14 +67,14 @@ pub struct LstmGradients<'a, T> {
     pub initial_cell: Option<Disjoint<'a, T>>,
 }
 
-/// What `finish` writes.
+/// What `finish` writes; what is absent is not wanted.
 #[derive(Clone, Copy)]
 pub struct LstmWeightGradients<'a, T> {
     /// `[features, 4 units]`
-    pub kernel: Disjoint<'a, T>,
+    pub kernel: Option<Disjoint<'a, T>>,
     /// `[units, 4 units]`
-    pub recurrent: Disjoint<'a, T>,
-    /// `[4 units]`, exactly when the shape has a bias.
+    pub recurrent: Option<Disjoint<'a, T>>,
+    /// `[4 units]`, only when the shape has a bias.
     pub bias: Option<Disjoint<'a, T>>,
 }
 
@@ -259,9 +259,12 @@ impl LstmBackward {
     ) {
         let LstmShape { features, units, has_bias, .. } = self.shape;
         let width = 4 * units;
-        assert_eq!(gradients.kernel.len(), features * width, "kernel gradient of {:?}", self.shape);
-        assert_eq!(gradients.recurrent.len(), units * width, "recurrent gradient of {:?}", self.shape);
-        assert_eq!(gradients.bias.map(|b| b.len()), has_bias.then_some(width), "bias gradient of {:?}", self.shape);
+        let length = |gradient: Option<Disjoint<'_, T>>| gradient.map(|gradient| gradient.len());
+        let fits = |length: Option<usize>, wanted: usize| length.is_none_or(|length| length == wanted);
+        assert!(fits(length(gradients.kernel), features * width), "kernel gradient of {:?}", self.shape);
+        assert!(fits(length(gradients.recurrent), units * width), "recurrent gradient of {:?}", self.shape);
+        assert!(fits(length(gradients.bias), width), "bias gradient of {:?}", self.shape);
+        assert!(has_bias || gradients.bias.is_none(), "bias gradient of {:?}", self.shape);
         assert!(scratch.len() >= self.scratch_elements(), "scratch of {:?}", self.shape);
         // SAFETY: all chunks are complete, so the scratch is only read now.
         let partial = unsafe {
@@ -269,11 +272,14 @@ impl LstmBackward {
         };
         let bias = usize::from(has_bias);
         for row in part(self.shape.depth(), self.finish_chunks(), chunk, 1) {
-            let (target, at) = match (gradients.bias, row) {
-                (Some(target), 0) => (target, 0),
-                _ if row < bias + features => (gradients.kernel, row - bias),
-                _ => (gradients.recurrent, row - bias - features),
+            let (target, at) = if row < bias {
+                (gradients.bias, 0)
+            } else if row < bias + features {
+                (gradients.kernel, row - bias)
+            } else {
+                (gradients.recurrent, row - bias - features)
             };
+            let Some(target) = target else { continue };
             // SAFETY: every row belongs to one chunk.
             let to = unsafe { target.range(at * width..(at + 1) * width) };
             to.copy_from_slice(&partial[row * width..][..width]);

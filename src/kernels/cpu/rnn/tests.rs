@@ -263,8 +263,8 @@ impl<T: Recurrent> Problem<T> {
             kernel.run(isa, chunk, &self.inputs(), &saved, &gradients, scratch);
         }
         let gradients = LstmWeightGradients {
-            kernel: Disjoint::new(&mut out.kernel),
-            recurrent: Disjoint::new(&mut out.recurrent),
+            kernel: Some(Disjoint::new(&mut out.kernel)),
+            recurrent: Some(Disjoint::new(&mut out.recurrent)),
             bias: has_bias.then(|| Disjoint::new(&mut out.bias)),
         };
         for chunk in numbers.order(kernel.finish_chunks()) {

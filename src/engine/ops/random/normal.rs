@@ -1,0 +1,44 @@
+//! `random_normal(seed)`: numbers from a normal distribution with `mean` and `stddev`. No gradient: the input is an integer.
+
+use super::Drawn;
+use crate::core::shape::Bindings;
+use crate::core::{DType, Error, Result, Spec};
+use crate::ops::{Attributes, GradContext, Graph, Operation, Real, Value};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RandomNormal {
+    pub drawn: Drawn,
+    pub mean: Real,
+    pub stddev: Real,
+}
+
+impl Operation for RandomNormal {
+    const NAME: &'static str = "random_normal";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(RandomNormal {
+            drawn: Drawn::parse(attributes, DType::Float32)?,
+            mean: Real(attributes.float("mean", 0.0)?),
+            stddev: Real(attributes.float("stddev", 1.0)?),
+        })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        if !(self.stddev.0 >= 0.0) {
+            return Err(Error::value(format!("the standard deviation must be 0 or more, got {}", self.stddev.0)));
+        }
+        self.drawn.infer_float(inputs)
+    }
+
+    fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        Ok(vec![None])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        self.drawn.by_float32(graph, inputs, |drawn| RandomNormal { drawn, ..self.clone() }.into())
+    }
+
+    fn bind(&self, bindings: &Bindings) -> Self {
+        RandomNormal { drawn: self.drawn.bind(bindings), ..self.clone() }
+    }
+}
