@@ -199,6 +199,6 @@ def swap(*names: str) -> None:
     for name in names:
         if any(isinstance(finder, _Finder) and finder.name == name for finder in sys.meta_path):
             continue
-        sys.meta_path.insert(0, _Finder(name))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder(name))
         if name == "keras":
-            sys.meta_path.insert(0, _TensorFlowFinder())  # type: ignore[arg-type]
+            sys.meta_path.insert(0, _TensorFlowFinder())

@@ -167,7 +167,7 @@ def load_model(
             )
         if not path.endswith(".keras"):
             raise ValueError(f"The path of a saved model must end in `.keras`. Received: filepath={path!r}")
-    with Archive(filepath) as archive, tempfile.TemporaryDirectory() as directory:  # type: ignore[arg-type]
+    with Archive(filepath) as archive, tempfile.TemporaryDirectory() as directory:
         if _WEIGHTS not in archive.names and "model.weights.npz" in archive.names:
             raise UnsupportedError(
                 f"{archive.description} keeps its weights as NPZ, which is not supported. Save it again with "
@@ -325,7 +325,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     return _model_from_json(json_string, custom_objects, True, "the given text")
 
 
-def _path(filepath: str | os.PathLike[str]) -> str:
+def _path(filepath: Any) -> str:
     path = os.fspath(filepath)
     if not isinstance(path, str):
         raise TypeError(f"A path must be a string or `pathlib.Path`. Received: {filepath!r}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ironhorn import backend
+from ironhorn import backend, ops
 from ironhorn.errors import FileFormatError, UnknownObjectError, UnsupportedError
 from ironhorn.saving import tables
 from ironhorn.saving.custom_objects import (
@@ -275,7 +275,7 @@ def _deserialize_special(class_name: str, config: Any) -> Any:
             return tensor
         if class_name in ("__tensor__", "__numpy__"):
             array = np.array(config["value"], dtype=backend.standardize_dtype(config["dtype"]))
-            return backend.convert_to_tensor(array) if class_name == "__tensor__" else array
+            return ops.convert_to_tensor(array) if class_name == "__tensor__" else array
         if class_name == "__bytes__":
             return config["value"].encode("utf-8")
         if class_name == "__ellipsis__":

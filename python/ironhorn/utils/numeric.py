@@ -29,7 +29,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
                [0., 0., 1.]])
     """
     if backend.is_tensor(x):
-        return backend.convert_to_tensor(to_categorical(x.numpy(), num_classes).astype(backend.floatx()))
+        return ops.convert_to_tensor(to_categorical(x.numpy(), num_classes).astype(backend.floatx()))
     labels = np.asarray(x)
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.trunc(labels)):
         raise ValueRangeError("Class numbers must be whole numbers. Round them first if they are scores.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ironhorn import backend, ops, tree
 from ironhorn.backend.tracing import CompiledFunction
-from ironhorn.testing.check_gradients import check_gradients
+from ironhorn.testing.gradient_check import check_gradients
 
 
 def check_op(
