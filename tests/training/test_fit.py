@@ -91,14 +91,18 @@ def test_eager_gives_the_same_numbers():
 
 
 def test_run_eagerly_can_be_set_later():
-    model = regression()
-    model.fit(X, Y, verbose=0)
-    model.run_eagerly = True
-    seen = []
-    model.get_layer("out").call_original = model.get_layer("out").call
-    model.get_layer("out").call = lambda x: seen.append(x.is_traced) or model.get_layer("out").call_original(x)
+    traced = []
+
+    class Looking(keras.Model):
+        def predict_step(self, data):
+            traced.append(data.is_traced)
+            return super().predict_step(data)
+
+    model = regression(Looking)
     model.predict(X[:3], verbose=0)
-    assert seen == [False]
+    model.run_eagerly = True
+    model.predict(X[:3], verbose=0)
+    assert traced == [True, False]
 
 
 def test_custom_train_step():
@@ -451,6 +455,7 @@ def test_model_checkpoint(tmp_path):
     model.fit(X, Y, epochs=2, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path, save_weights_only=True)])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["01.weights.h5", "02.weights.h5"]
     other = regression()
+    other.optimizer.build(other.trainable_variables)
     other.load_weights(tmp_path / "02.weights.h5")
     assert_equal_weights(weights(model), weights(other))
     with pytest.raises(ValueError, match=r"\.keras"):
@@ -483,3 +488,15 @@ def test_regularizers_and_add_loss_count():
 def test_no_loss_says_so():
     with pytest.raises(ValueError, match=r"No loss to compute"):
         regression(loss=None).fit(X, Y, verbose=0)
+
+
+def test_progress_can_go_to_the_logger(capsys, caplog):
+    keras.config.disable_interactive_logging()
+    try:
+        assert not keras.config.is_interactive_logging_enabled()
+        with caplog.at_level("INFO", logger="ironhorn"):
+            regression().fit(X, Y, epochs=2)
+    finally:
+        keras.config.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert [record.message for record in caplog.records][0] == "Epoch 1/2"
