@@ -149,7 +149,7 @@ class Layer(LayerState, backend.Operation):
         keep("_generations", {})
         keep("_generation_cache", (-1, 0))
         keep("_generation_offset", 0)
-        keep("_auto_config", None if cls.get_config is not Layer.get_config else arguments_as_config(cls, args, kwargs))
+        keep("_auto_config", arguments_as_config(cls, args, kwargs) if _writes_arguments(cls) else None)
         return self
 
     def __init__(
@@ -489,6 +489,8 @@ class Layer(LayerState, backend.Operation):
         if not is_tensor_like(value):
             if not isinstance(value, backend.Variable) and not hasattr(value, "__array__"):
                 return value
+            if getattr(getattr(value, "dtype", None), "kind", "") in "USO":  # Texts stay on the host.
+                return value
             value = ops.convert_to_tensor(value)
         dtype = backend.standardize_dtype(value.dtype)
         wanted = self.input_dtype
@@ -674,7 +676,7 @@ class Layer(LayerState, backend.Operation):
         base = {"trainable": self.trainable, "dtype": dtype_policies.serialize(self.dtype_policy)}
         if self.activity_regularizer is not None:
             base["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if type(self).get_config is not Layer.get_config:
+        if not _writes_arguments(type(self)):
             return {**config, **base}
         if self._auto_config is None:
             raise NotImplementedError(
@@ -725,6 +727,11 @@ class Layer(LayerState, backend.Operation):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     __str__ = __repr__
+
+
+def _writes_arguments(cls: type[Layer]) -> bool:
+    """Whether the configuration of a class is the arguments of its constructor, as it has no `get_config` of its own."""
+    return cls.get_config is Layer.get_config or getattr(cls.get_config, "_may_write_arguments", False)
 
 
 Layer.build = _wrap_build(Layer.build)  # type: ignore[method-assign]

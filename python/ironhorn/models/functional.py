@@ -341,6 +341,10 @@ class Functional(Model):
         return graph_config(self)
 
 
+# A subclass with a constructor of its own is saved by that constructor's arguments.
+Functional.get_config._may_write_arguments = True  # type: ignore[attr-defined]
+
+
 def _check_tensors(label: str, tensors: Any) -> None:
     flat = tree.flatten(tensors)
     if not flat:

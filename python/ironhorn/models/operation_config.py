@@ -152,8 +152,12 @@ def split_call(operation: Any, node: Any) -> tuple[tuple[Any, ...], dict[str, An
         Positional arguments of the call, its keyword arguments, and the arguments of Keras' class.
     """
     _, _, call_names, class_names = _entry(operation)
-    given = dict(inspect.signature(operation.function).bind(*node.args, **node.kwargs).arguments)
-    class_arguments = {name: given.pop(name) for name in class_names.split() if name in given}
+    bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs)
+    given = dict(bound.arguments)
+    bound.apply_defaults()
+    names = [name for name in class_names.split() if name in bound.arguments]
+    class_arguments = {name: bound.arguments[name] for name in names}
+    given = {name: value for name, value in given.items() if name not in class_arguments}
     positional = []
     for name in call_names.split():
         if name not in given:

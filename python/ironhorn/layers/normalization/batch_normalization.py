@@ -154,13 +154,21 @@ class BatchNormalization(Layer):
                 f"BatchNormalization layer '{self.name}' needs a mask of one axis less than the inputs. Received a "
                 f"mask of shape {tuple(mask.shape)} for inputs of shape {tuple(inputs.shape)}."
             )
-        if training and self.trainable:
-            mean, variance = self._moments(inputs, mask)
-            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                kept = ops.multiply(moving, ops.cast(self.momentum, moving.dtype))
-                moving.assign(ops.add(kept, ops.multiply(batch, ops.cast(1.0 - self.momentum, batch.dtype))))
+        if not (training and self.trainable):
+            return self._normalize(inputs, self.moving_mean, self.moving_variance)
+        if mask is None and self.axis % len(inputs.shape) == len(inputs.shape) - 1:
+            channels = self.moving_mean.shape
+            scale = ops.ones(channels, dtype=inputs.dtype) if self.gamma is None else self.gamma
+            offset = ops.zeros(channels, dtype=inputs.dtype) if self.beta is None else self.beta
+            outputs, mean, variance = ops.batch_normalization_train(inputs, scale, offset, epsilon=self.epsilon)
         else:
-            mean, variance = self.moving_mean, self.moving_variance
+            mean, variance = self._moments(inputs, mask)
+            outputs = self._normalize(inputs, mean, variance)
+        self._move(self.moving_mean, ops.stop_gradient(mean))
+        self._move(self.moving_variance, ops.stop_gradient(variance))
+        return outputs
+
+    def _normalize(self, inputs: Any, mean: Any, variance: Any) -> Any:
         return ops.batch_normalization(
             inputs,
             mean,
@@ -170,6 +178,11 @@ class BatchNormalization(Layer):
             scale=self.gamma,
             epsilon=self.epsilon,
         )
+
+    def _move(self, moving: Any, batch: Any) -> None:
+        """Lets a moving statistic take a step towards that of the batch."""
+        kept = ops.multiply(moving, ops.cast(self.momentum, moving.dtype))
+        moving.assign(ops.add(kept, ops.multiply(batch, ops.cast(1.0 - self.momentum, batch.dtype))))
 
     def _moments(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
         """Returns mean and variance of each channel over the steps that count."""
