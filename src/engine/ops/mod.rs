@@ -205,6 +205,8 @@ registry! {
     ConvInputGrad => nn::conv::ConvInputGrad,
     ConvKernelGrad => nn::conv::ConvKernelGrad,
     StopGradient => control::stop_gradient::StopGradient,
+    SgdUpdate => update::sgd::SgdUpdate,
+    AdamUpdate => update::adam::AdamUpdate,
     Scan => control::scan::Scan,
     Cond => control::cond::Cond,
     Take => index::take::Take,

@@ -11,6 +11,7 @@ mod movement;
 mod random;
 mod reduce;
 mod rnn;
+mod update;
 
 use ironhorn_kernels::cpu::elementwise::Element;
 use ironhorn_kernels::cpu::simd::Isa;
@@ -65,6 +66,8 @@ impl Backend for Cpu {
             Op::Dropout(op) => random::dropout(isa, op, inputs, outputs),
             Op::Lstm(op) => rnn::lstm(isa, op, inputs, outputs),
             Op::LstmGrad(op) => rnn::lstm_grad(isa, op, inputs, outputs),
+            Op::SgdUpdate(op) => update::sgd(isa, op, inputs, outputs),
+            Op::AdamUpdate(op) => update::adam(isa, op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
             // The planner makes their kernels, from plans of their bodies.
             Op::Scan(_) | Op::Cond(_) => Err(Error::internal(format!("{} reached the backend", op.name()))),
