@@ -64,7 +64,7 @@ def test_images_and_texts() -> None:
 def test_a_recommender(tmp_path: pathlib.Path) -> None:
     lines = [f"{user} {item} {1 + (user + item) % 5}" for user in range(12) for item in range(10) if (user * item) % 4]
     (tmp_path / "ratings").write_text("\n".join(lines))
-    data = Dataset.load_from_file(str(tmp_path / "ratings"), Reader("user item rating", sep=" "))
+    data = Dataset.load_from_file(str(tmp_path / "ratings"), Reader(line_format="user item rating", sep=" "))
     algorithm = SVD(n_factors=8, n_epochs=60, lr_all=0.02, random_state=0).fit(data.build_full_trainset())
     assert 1.0 <= algorithm.predict("3", "7").est <= 5.0
     assert algorithm.predict("3", "3", r_ui=2.0).est == pytest.approx(2.0, abs=1.0)
