@@ -499,4 +499,4 @@ def test_progress_can_go_to_the_logger(capsys, caplog):
     finally:
         keras.config.enable_interactive_logging()
     assert capsys.readouterr().out == ""
-    assert [record.message for record in caplog.records][0] == "Epoch 1/2"
+    assert caplog.records[0].message == "Epoch 1/2"

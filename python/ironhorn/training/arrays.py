@@ -9,6 +9,8 @@ import numpy as np
 
 from ironhorn import backend, tree
 
+_NUMPY_FLOATS = {name: np.dtype(name) for name in ("float16", "float32", "float64")}
+
 
 def is_array_like(value: Any) -> bool:
     """Returns whether a value is an array, a tensor, or a data frame."""
@@ -58,9 +60,14 @@ def to_numpy(value: Any, name: str) -> np.ndarray:
             f"`{name}` has dtype {array.dtype}: a model takes numbers. Turn text into numbers first, for example "
             "with TextVectorization called on it before fit."
         )
-    if array.dtype.kind == "f" and array.dtype.name != backend.floatx():
-        array = array.astype(backend.floatx())
+    if array.dtype.kind == "f" and array.dtype != float_dtype():
+        array = array.astype(float_dtype())
     return array
+
+
+def float_dtype() -> np.dtype:
+    """Returns the NumPy dtype of float data for models: the default float type, or float32 if NumPy lacks it."""
+    return _NUMPY_FLOATS.get(backend.floatx(), _NUMPY_FLOATS["float32"])
 
 
 def named_leaves(name: str, structure: Any) -> list[tuple[str, Any]]:

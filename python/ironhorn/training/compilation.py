@@ -377,7 +377,7 @@ class Compilation:
 
         arguments = {"training": False} if getattr(self, "_call_has_training_arg", True) else {}
         try:
-            return abstract_call(self, (x,), arguments)
+            return abstract_call(self, (x,), arguments)  # type: ignore[arg-type]
         except Exception as error:
             shapes = tree.map_structure(lambda spec: None if spec is None else tuple(spec.shape), x)
             error.add_note(f"(while building model {self.name!r} for inputs of shape {shapes})")  # type: ignore[attr-defined]

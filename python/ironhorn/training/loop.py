@@ -231,7 +231,8 @@ def run_predict(
             if listens:
                 callbacks.batch_begin("predict", done)
             started = time.perf_counter()
-            part, source = data.arrays, data.source
+            part: Any = data.arrays
+            source: Any = data.source
             if steps < total:
                 rows = slice(done * data.batch_size, (done + steps) * data.batch_size)
                 part, source = tree.map_structure(lambda a, rows=rows: None if a is None else a[rows], part), None

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ironhorn import backend, tree
+from ironhorn import tree
 from ironhorn.training.arrays import (
     check_lengths,
     class_weight_to_sample_weights,
     convert_structure,
+    float_dtype,
     named_leaves,
     train_validation_split,
 )
@@ -234,7 +235,7 @@ class Trainer(Compilation):
                 function is not None
                 and generation == self._generation  # type: ignore[attr-defined]
                 and 0 < len(x) <= (batch_size or DEFAULT_BATCH_SIZE)
-                and (x.dtype.kind in "iub" or x.dtype.name == backend.floatx())
+                and (x.dtype.kind in "iub" or x.dtype == float_dtype())
             ):
                 return _array_or_structure(function(x))
         data = make_data(x, None, None, batch_size, steps)
