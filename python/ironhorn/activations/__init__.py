@@ -63,8 +63,9 @@ hard_swish = hard_silu
 
 def serialize(activation: Any) -> Any:
     """Returns the name of a built-in activation, or the configuration of any other registered one."""
-    if isinstance(activation, types.FunctionType) and ALL.get(activation.__name__) is activation:
-        return activation.__name__
+    name = getattr(activation, "__name__", "")
+    if isinstance(activation, types.FunctionType) and ALL.get(name) is activation:
+        return name
     from ironhorn.saving import registry
 
     return registry.serialize_keras_object(activation)

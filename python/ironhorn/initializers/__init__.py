@@ -121,7 +121,8 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
             )
         return cls.from_config(dict(config.get("config") or {}))
     if custom is not None and "module" not in config:
-        return custom.from_config(config.get("config") or {}) if isinstance(custom, type) else custom
+        make: Any = getattr(custom, "from_config", None)
+        return make(config.get("config") or {}) if isinstance(custom, type) else custom
     return registry.deserialize_keras_object(config, custom_objects=custom_objects)
 
 

@@ -16,7 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ironhorn import backend, ops, regularizers, tree
 from ironhorn.backend import tracing
@@ -118,9 +118,29 @@ class Layer(LayerState, backend.Operation):
         (2, 3)
     """
 
-    # Bookkeeping lives in slots of `__dict__` that are set without tracking.
+    # Bookkeeping that is set without tracking.
     _building = False
     _initialized = False
+    _runs_on_host = False
+    _path: str | None
+    _input_spec: Any
+    _dtype_policy: dtype_policies.DTypePolicy
+    _supports_masking: bool
+    _trainable: bool
+    _serial: int
+    _generations: dict[Any, int]
+    _generation_cache: tuple[int, int]
+    _generation_offset: int
+    _call_signature: inspect.Signature
+    _call_has_training_arg: bool
+    _call_has_mask_arg: bool
+    _build_shapes_dict: dict[str, Any] | None
+    _convert_input_args: bool
+    _allow_non_tensor_positional_args: bool
+    _called: bool
+    _losses: list[Any]
+    _auto_config: dict[str, Any] | None
+    autocast: bool
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -322,19 +342,26 @@ class Layer(LayerState, backend.Operation):
 
     # --------------------------------------------------------------------------------------------------- building
 
-    def build(self, input_shape: Any = None) -> None:
-        """Makes the weights. Override it; it is called with the shapes of the first inputs.
+    if TYPE_CHECKING:
 
-        Args:
-            input_shape: Shape of the first input, with the batch axis, sizes not known being `None`.
-        """
-        self._check_initialized()
-        if type(self).build is Layer.build and _has_unbuilt_layers(self):
-            warnings.warn(
-                f"Layer '{self.name}' has inner layers that are not built, and no `build` method that builds them. "
-                "They will be built by the first call; to build or load them before, add a `build` method.",
-                stacklevel=3,
-            )
+        def build(self, *args: Any, **kwargs: Any) -> None:
+            """Makes the weights; subclasses name the arguments."""
+
+    else:
+
+        def build(self, input_shape: Any = None) -> None:
+            """Makes the weights. Override it; it is called with the shapes of the first inputs.
+
+            Args:
+                input_shape: Shape of the first input, with the batch axis, sizes not known being `None`.
+            """
+            self._check_initialized()
+            if type(self).build is Layer.build and _has_unbuilt_layers(self):
+                warnings.warn(
+                    f"Layer '{self.name}' has inner layers that are not built, and no `build` method that builds them. "
+                    "They will be built by the first call; to build or load them before, add a `build` method.",
+                    stacklevel=3,
+                )
 
     def _build_at_init(self) -> None:
         """Marks a layer without weights as built, unless a subclass has a `build` of its own."""
@@ -730,7 +757,7 @@ class Layer(LayerState, backend.Operation):
 
 
 def _writes_arguments(cls: type[Layer]) -> bool:
-    """Whether the configuration of a class is the arguments of its constructor, as it has no `get_config` of its own."""
+    """Whether a class has no `get_config` of its own, so that its configuration is the constructor's arguments."""
     return cls.get_config is Layer.get_config or getattr(cls.get_config, "_may_write_arguments", False)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,14 +20,29 @@ class LayerState:
     name: str
     built: bool
     trainable: bool
-    variable_dtype: str
-    losses: list[Any]
     _tracker: Tracker
     _trainable_variables: list[Any]
     _non_trainable_variables: list[Any]
     _seed_generators: list[Any]
     _metrics: list[Any]
     _layers: list[Any]
+
+    if TYPE_CHECKING:
+
+        @property
+        def variable_dtype(self) -> str:
+            """The dtype of the weights."""
+
+        @property
+        def losses(self) -> list[Any]:
+            """Losses of the last call."""
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Calls the layer."""
+
+        def _check_initialized(self) -> None: ...
+
+        def _scope(self) -> AbstractContextManager[None]: ...
 
     def add_weight(
         self,
@@ -73,10 +89,10 @@ class LayerState:
                 f"Layer '{self.name}': `overwrite_with_gradient=True` is for float8 training, which is not supported. "
                 "Leave it False."
             )
-        shape = backend.standardize_shape(() if shape is None else shape)
-        if any(size is None for size in shape):
+        sizes = backend.standardize_shape(() if shape is None else shape)
+        if any(size is None for size in sizes):
             raise ValueError(
-                f"Layer '{self.name}' cannot make the weight '{name}' of shape {shape}: every size must be known. Give "
+                f"Layer '{self.name}' cannot make the weight '{name}' of shape {sizes}: every size must be known. Give "
                 "the missing sizes in `Input(shape=...)`, or build the layer with them."
             )
         dtype = self.variable_dtype if dtype is None else backend.standardize_dtype(dtype)
@@ -84,11 +100,11 @@ class LayerState:
             initializer = "glorot_uniform" if "float" in dtype else "zeros"
         with self._scope():
             variable = backend.Variable(
-                initializer=initializers.get(initializer), shape=shape, dtype=dtype, trainable=trainable, name=name
+                initializer=initializers.get(initializer), shape=sizes, dtype=dtype, trainable=trainable, name=name
             )
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
-        variable.aggregation = aggregation
+        variable.aggregation = aggregation or "none"
         self._track_variable(variable)
         return variable
 

@@ -98,7 +98,7 @@ class Tracker:
         self.locked = False
 
 
-class TrackedList(list):  # type: ignore[type-arg]
+class TrackedList(list):
     """A list whose elements are tracked by the layer that it is an attribute of."""
 
     def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:
@@ -124,7 +124,7 @@ class TrackedList(list):  # type: ignore[type-arg]
         """Adds values at the end."""
         super().extend(self._track(value) for value in values)
 
-    def __iadd__(self, values: Iterable[Any]) -> TrackedList:
+    def __iadd__(self, values: Iterable[Any]) -> TrackedList:  # type: ignore[misc]
         self.extend(values)
         return self
 
@@ -166,7 +166,7 @@ class TrackedList(list):  # type: ignore[type-arg]
         return (list, (list(self),))
 
 
-class TrackedDict(dict):  # type: ignore[type-arg]
+class TrackedDict(dict):
     """A dictionary whose values are tracked by the layer that it is an attribute of."""
 
     def __init__(self, values: Any = (), tracker: Tracker | None = None) -> None:
@@ -225,7 +225,7 @@ class TrackedDict(dict):  # type: ignore[type-arg]
         return (dict, (dict(self),))
 
 
-class TrackedSet(set):  # type: ignore[type-arg]
+class TrackedSet(set):
     """A set whose elements are tracked by the layer that it is an attribute of."""
 
     def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:

@@ -41,6 +41,8 @@ class Functional(Model):
         (None, 5)
     """
 
+    _manual_input_spec: Any
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Makes an empty model, ready to track what `__init__` sets."""
         return Layer.__new__(cls, *args, **kwargs)

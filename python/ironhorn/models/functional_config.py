@@ -71,7 +71,7 @@ def _serialize_node(node: Any, operation: Any, own: set[Any]) -> dict[str, Any]:
     def tensor_config(leaf: Any) -> Any:
         if not isinstance(leaf, backend.KerasTensor):
             return leaf
-        source, node_index, tensor_index = leaf._keras_history
+        source, node_index, tensor_index = leaf._keras_history  # type: ignore[attr-defined]
         return {
             "class_name": "__keras_tensor__",
             "config": {

@@ -49,7 +49,7 @@ class Model(Trainer, Layer):
             from ironhorn.models.functional import Functional
 
             _insert_functional(type(self))
-            Functional.__init__(self, *args, **kwargs)
+            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
         else:
             Layer.__init__(self, *args, **kwargs)
 

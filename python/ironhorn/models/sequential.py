@@ -30,6 +30,8 @@ class Sequential(Model):
         (None, 2)
     """
 
+    _functional: Functional | None
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Makes an empty model, ready to track what `__init__` sets."""
         return Layer.__new__(cls, *args, **kwargs)
@@ -56,7 +58,7 @@ class Sequential(Model):
         if not self._layers and getattr(layer, "_input_shape_arg", None) is not None:
             self.add(InputLayer(shape=layer._input_shape_arg), rebuild=False)
         if isinstance(layer, backend.KerasTensor):
-            layer = layer._keras_history.operation
+            layer = layer._keras_history.operation  # type: ignore[attr-defined]
             if not isinstance(layer, InputLayer):
                 raise ValueError(
                     f"Sequential model '{self.name}' takes layers. Received a tensor that a layer made; add the layer "
@@ -264,7 +266,7 @@ class Sequential(Model):
         if model._layers:
             model._maybe_rebuild()
         shape = config.get("build_input_shape")
-        if model._functional is None and is_shape(shape) and model.layers:
+        if model._functional is None and shape is not None and is_shape(shape) and model.layers:
             model.build(tuple(shape))
         if config.get("trainable") is False:
             model.trainable = False

@@ -43,7 +43,7 @@ def print_summary(
         header.append("Trainable")
         justify.append("center")
     width = line_length or min(width, shutil.get_terminal_size().columns - 4)
-    widths = []
+    widths: list[int] = []
     for end in ends:
         widths.append(int(end * width) - sum(widths))
         if widths[-1] < 4:

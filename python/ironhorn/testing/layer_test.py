@@ -180,7 +180,7 @@ def _check_shapes(outputs: Any, symbolic: Any, expected_shape: Any, expected_dty
         assert agree, f"Eager shape {eager.shape}, symbolic shape {spec.shape}."
         assert eager.dtype == spec.dtype, f"Eager dtype {eager.dtype}, symbolic dtype {spec.dtype}."
     if expected_shape is not None:
-        wanted: list[tuple[int, ...]] = []
+        wanted: list[tuple[int | None, ...]] = []
         map_shapes(wanted.append, expected_shape)
         have = [tuple(eager.shape) for eager in flat]
         assert have == wanted, f"The outputs have the shapes {have}, expected {wanted}."

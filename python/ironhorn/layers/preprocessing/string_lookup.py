@@ -90,6 +90,7 @@ class StringLookup(Layer):
         self._allow_non_tensor_positional_args = True
         self._counts: Any = None
         self._tokens: tuple[bytes, ...] | None = None
+        self._table: dict[bytes, int]
         object.__setattr__(self, "_table", {})
         if vocabulary is not None:
             self.set_vocabulary(vocabulary)

@@ -229,8 +229,8 @@ class TextVectorization(Layer):
                 f"elements of type {type(array.ravel()[0]).__name__}. Pass a list or array of str."
             )
         if callable(self._standardize):
-            texts = np.array([self._text(text) for text in array.ravel()], dtype=np.str_).reshape(array.shape)
-            array = np.asarray(self._standardize(texts), dtype=object)
+            strings = np.array([self._text(text) for text in array.ravel()], dtype=np.str_).reshape(array.shape)
+            array = np.asarray(self._standardize(strings), dtype=object)
         if self._split is not None and array.ndim > 1:
             if array.ndim > 2 or array.shape[-1] != 1:
                 raise ValueError(
