@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ironhorn_engine::core::{Error, Result};
 use ironhorn_engine::runtime::cancel::Interrupt;
 use ironhorn_engine::runtime::executor::panic_text;
-use ironhorn_engine::runtime::{arena, threads};
+use ironhorn_engine::runtime::{arena, fork, threads};
 use ironhorn_kernels::cpu::simd::Isa;
 use pyo3::prelude::*;
 
@@ -64,10 +64,16 @@ pub fn instruction_set() -> &'static str {
     Isa::active().name()
 }
 
-/// Called in a child process after a fork.
+/// Called before a fork, by the thread that forks.
+#[pyfunction]
+pub fn before_fork() {
+    fork::before();
+}
+
+/// Called after a fork, in the parent and in the child.
 #[pyfunction]
 pub fn after_fork() {
-    threads::after_fork();
+    fork::after();
 }
 
 /// Gives memory that no running program uses back to the system.

@@ -43,6 +43,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recommend::factor_dot, module)?)?;
     module.add_function(wrap_pyfunction!(enter::thread_count, module)?)?;
     module.add_function(wrap_pyfunction!(enter::instruction_set, module)?)?;
+    module.add_function(wrap_pyfunction!(enter::before_fork, module)?)?;
     module.add_function(wrap_pyfunction!(enter::after_fork, module)?)?;
     module.add_function(wrap_pyfunction!(enter::release_memory, module)?)?;
     Ok(())

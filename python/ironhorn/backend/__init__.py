@@ -37,9 +37,11 @@ from ironhorn.backend.names import (
 from ironhorn.backend.tracing import ArraySource, CompiledFunction, abstract_call, is_tracing, layer_scope
 from ironhorn.backend.variable import Variable, structure_changed, structure_version
 
-# A forked child has none of its parent's threads.
+# The engine's locks are held over a fork, so that the child finds them free.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_core.after_fork)
+    os.register_at_fork(
+        before=_core.before_fork, after_in_parent=_core.after_fork, after_in_child=_core.after_fork
+    )
 
 
 def is_tensor(x: object) -> bool:

@@ -50,6 +50,11 @@ impl Drop for Arena {
     }
 }
 
+/// Keeps the pool's lock; see [`super::fork`].
+pub fn hold() -> impl Sized {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Gives back every free arena to the system.
 pub fn release() {
     FREE.lock().unwrap_or_else(PoisonError::into_inner).clear();

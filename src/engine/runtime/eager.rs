@@ -14,6 +14,11 @@ type Plans = Mutex<Cache<(Op, Vec<Spec>), Arc<Plan>>>;
 
 static PLANS: LazyLock<Plans> = LazyLock::new(|| Mutex::new(Cache::new(1024)));
 
+/// Keeps the plans' lock; see [`super::fork`].
+pub fn hold() -> impl Sized {
+    PLANS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Applies `op` to `inputs`; errors name `scope`, the layer that is being called.
 pub fn apply(op: &Op, inputs: &[Array], scope: &str) -> Result<Vec<Array>> {
     let specs: Vec<Spec> = inputs.iter().map(Array::spec).collect();

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod compiled;
 pub mod eager;
 pub mod executor;
+pub mod fork;
 pub mod recorder;
 pub mod source;
 pub mod threads;

@@ -69,11 +69,7 @@ fn new_pool(process: u32) -> Pool {
     Pool { process, threads, helpers }
 }
 
-/// Called in a forked child before anything else may take the pool's lock.
-pub fn after_fork() {
-    // The lock may have been held by a thread that the child does not have; only one thread runs in the child, so taking
-    // it by force is safe when it is free, and a held one is left to `lock`'s poison handling.
-    if let Ok(mut guard) = POOL.try_lock() {
-        std::mem::forget(guard.take());
-    }
+/// Keeps the pool's lock; see [`super::fork`].
+pub fn hold() -> impl Sized {
+    lock()
 }
