@@ -123,7 +123,7 @@ def _boolean(x: Any, mask: Any) -> Any:
 
 def get_item(x: Any, key: Any) -> Any:
     """`x[key]`."""
-    return x[key]
+    return _core.tensor(x)[key] if isinstance(x, (np.ndarray, list, tuple)) else x[key]
 
 
 FUNCTIONS["get_item"] = get_item

@@ -9,7 +9,7 @@ from ironhorn.backend.dtypes import standardize_dtype
 from ironhorn.errors import ShapeError, ValueRangeError
 from ironhorn.ops import numpy as np_ops
 from ironhorn.ops._dispatch import op
-from ironhorn.ops.numpy import _axis, _cast, _float, _handle, _shape, _tensor
+from ironhorn.ops.numpy import _axis, _cast, _float, _handle, _product, _shape, _tensor
 
 
 @op
@@ -133,7 +133,7 @@ def _over_last(name: str, x: Any, axis: Any) -> Any:
         order = kept + axes
         moved = _handle["transpose"](x, axes=order)
         shape = _shape(moved)
-        flat = _handle["reshape"](moved, shape=[*shape[: len(kept)], -1])
+        flat = _handle["reshape"](moved, shape=[*shape[: len(kept)], _product(shape, range(len(kept), len(shape)))])
         back = _handle["reshape"](_handle[name](flat), shape=shape)
         return _handle["transpose"](back, axes=[order.index(a) for a in range(x.ndim)])
     axis = _axis(axis, x.ndim)

@@ -406,7 +406,11 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 @op
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeats `x` along new leading axes and axes of length 1."""
-    return _handle["broadcast_to"](x, shape=list(shape))
+    x = _tensor(x)
+    shape = list(shape)
+    own = [None] * (len(shape) - x.ndim) + _shape(x)
+    lengths = [before if length is None else length for length, before in zip(shape, own[-len(shape) :], strict=False)]
+    return _handle["broadcast_to"](x, shape=lengths)
 
 
 @op
@@ -586,6 +590,14 @@ def dot(x1: Any, x2: Any) -> Any:
     return tensordot(a, b, ([-1], [-2]))
 
 
+def _product(lengths: list[Any], axes: Any) -> Any:
+    """The number of elements along some axes."""
+    total: Any = 1
+    for axis in axes:
+        total = total * lengths[axis]
+    return total
+
+
 @op
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """The sum of products over pairs of axes.
@@ -603,11 +615,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     keep_a = [i for i in range(a.ndim) if i not in left]
     keep_b = [i for i in range(b.ndim) if i not in right]
     shape_a, shape_b = _shape(a), _shape(b)
-    inner: Any = 1
-    for i in left:
-        inner = inner * shape_a[i]
-    rows = _handle["reshape"](_handle["transpose"](a, axes=[*keep_a, *left]), shape=[-1, inner])
-    columns = _handle["reshape"](_handle["transpose"](b, axes=[*right, *keep_b]), shape=[inner, -1])
+    inner = _product(shape_a, left)
+    rows = _handle["reshape"](_handle["transpose"](a, axes=[*keep_a, *left]), shape=[_product(shape_a, keep_a), inner])
+    columns = _handle["reshape"](_handle["transpose"](b, axes=[*right, *keep_b]), shape=[inner, _product(shape_b, keep_b)])
     return _handle["reshape"](matmul(rows, columns), shape=[shape_a[i] for i in keep_a] + [shape_b[i] for i in keep_b])
 
 
