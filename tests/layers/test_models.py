@@ -400,3 +400,22 @@ def test_damaged_configurations():
     op = json.loads(json.dumps(keras.Model(x, ops.relu(x)).get_config()))
     op["layers"][1]["class_name"] = "Fft"
     assert_raises_text(ValueError, ["'Fft'", "not supported"], lambda: keras.Model.from_config(op))
+
+
+def test_texts_are_prepared_on_the_host():
+    texts = np.array([["a b"], ["b"]])
+    for first in ([keras.Input((1,), dtype="string")], []):
+        vectorize = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)
+        model = keras.Sequential([*first, vectorize, layers.Embedding(4, 2)])
+        prepared = model._on_host(texts)
+        np.testing.assert_array_equal(prepared, [[2, 3, 0], [3, 0, 0]])
+        np.testing.assert_array_equal(model(prepared), model(texts))
+    number, text = keras.Input((1,), name="number"), keras.Input((1,), dtype="string", name="text")
+    joined = layers.Concatenate()([number, layers.Flatten()(layers.Embedding(4, 2)(vectorize(text)))])
+    both = keras.Model({"number": number, "text": text}, joined)
+    data = {"number": normal(2, 1), "text": texts}
+    prepared = both._on_host(data)
+    assert prepared["text"].dtype == "int64"
+    np.testing.assert_array_equal(both(prepared), both(data))
+    plain = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    assert plain._on_host(DATA) is DATA

@@ -39,7 +39,6 @@ class Tracker:
         self.on_change = on_change
         self.locked = False
         self._lock_message = ""
-        self._known: dict[str, set[int]] = {name: set() for name in stores}
 
     def track(self, value: Any) -> Any:
         """Files a value, or wraps a container so that its elements are filed. Returns what to keep as attribute."""
@@ -64,7 +63,7 @@ class Tracker:
 
     def is_known(self, value: Any) -> bool:
         """Whether some store holds this very object."""
-        return any(id(value) in known for known in self._known.values())
+        return any(held is value for _, values in self.stores.values() for held in values)
 
     def add(self, name: str, value: Any) -> None:
         """Puts a value into a store.
@@ -75,16 +74,14 @@ class Tracker:
         if self.locked:
             raise ValueError(self._lock_message)
         self.stores[name][1].append(value)
-        self._known[name].add(id(value))
         self.on_change()
 
     def remove(self, value: Any) -> None:
         """Takes a value out of the stores."""
-        for name, known in self._known.items():
-            if id(value) in known:
-                known.discard(id(value))
-                held = self.stores[name][1]
-                held[:] = [element for element in held if element is not value]
+        for _, held in self.stores.values():
+            kept = [element for element in held if element is not value]
+            if len(kept) < len(held):
+                held[:] = kept
                 self.on_change()
 
     def lock(self, message: str | None = None) -> None:

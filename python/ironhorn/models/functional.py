@@ -70,10 +70,10 @@ class Functional(Model):
             self._outputs = tree.flatten(outputs)
             graph = Graph(self._inputs, self._outputs)
             self._graph = graph
-            self._nodes = graph.node_keys
             self._nodes_by_depth = graph.nodes_by_depth
             self._operations = graph.operations
             self._order = [node for node in graph.nodes if not node.is_input]
+            self._host_nodes = _host_nodes(self._inputs, self._order)
             self.output_names = [tensor._keras_history.operation.name for tensor in self._outputs]
         for operation in graph.operations:
             if isinstance(operation, Layer):
@@ -193,7 +193,12 @@ class Functional(Model):
             call: Calls an operation; `call(operation, *args, **kwargs)`.
             training: Replaces the value of `training` that a node recorded when the layer was called.
         """
-        values = {id(tensor): value for tensor, value in zip(self._inputs, inputs, strict=True)}
+        values = {}
+        for index, (tensor, value) in enumerate(zip(self._inputs, inputs, strict=True)):
+            node = self._host_nodes.get(index)
+            if node is not None and backend.is_tensor(value):  # The layer on the host was applied before.
+                tensor = node.outputs[0]
+            values[id(tensor)] = value
 
         def fill_in(leaf: Any) -> Any:
             return values.get(id(leaf)) if isinstance(leaf, backend.KerasTensor) else leaf
@@ -214,8 +219,24 @@ class Functional(Model):
                 values[id(tensor)] = value
         return tree.pack_sequence_as(self._outputs_struct, [values[id(tensor)] for tensor in self._outputs])
 
+    def _on_host(self, inputs: Any) -> Any:
+        """Returns inputs with texts replaced by what the layers on the host make of them."""
+        if not self._host_nodes:
+            return inputs
+        flat = self._match_inputs(inputs)
+        prepared = []
+        for index, value in enumerate(flat):
+            node = self._host_nodes.get(index)
+            prepared.append(value if node is None else ops.convert_to_numpy(node.operation(value)))
+        return tree.pack_sequence_as(self._inputs_struct, prepared)
+
     def _standardize_inputs(self, inputs: Any) -> list[Any]:
         """Returns the flat inputs as tensors of the dtypes and ranks that the model has."""
+        flat = self._match_inputs(inputs)
+        return [self._standardize_input(value, tensor) for value, tensor in zip(flat, self._inputs, strict=True)]
+
+    def _match_inputs(self, inputs: Any) -> list[Any]:
+        """Returns the data of each input, in the order of the inputs."""
         struct = self._inputs_struct
         names = [tensor.name for tensor in self._inputs]
         if isinstance(inputs, dict) and not isinstance(struct, dict):
@@ -252,7 +273,7 @@ class Functional(Model):
                     f"{[_describe(value) for value in flat]}. Pass one array for each input, in this order or as a "
                     "dictionary."
                 )
-        return [self._standardize_input(value, tensor) for value, tensor in zip(flat, self._inputs, strict=True)]
+        return flat
 
     def _standardize_input(self, value: Any, reference: Any) -> Any:
         layer = reference._keras_history.operation
@@ -264,7 +285,10 @@ class Functional(Model):
                 )
             return None
         if reference.dtype == "string":
-            return np.asarray(value, dtype=object) if not isinstance(value, backend.KerasTensor) else value
+            if isinstance(value, backend.KerasTensor) or backend.is_tensor(value):
+                return value
+            array = np.asarray(value, dtype=object)
+            return ops.convert_to_tensor(value) if getattr(value, "dtype", array.dtype).kind in "iu" else array
         mask = backend.get_keras_mask(value)
         tensor = value if isinstance(value, backend.KerasTensor) else ops.convert_to_tensor(value)
         if backend.standardize_dtype(tensor.dtype) != reference.dtype:
@@ -361,6 +385,17 @@ def _check_tensors(label: str, tensors: Any) -> None:
             raise ValueError(
                 f"The tensor {tensor} in `{label}` does not come from an `Input`. Make it with Input(shape)."
             )
+
+
+def _host_nodes(inputs: list[Any], order: list[Any]) -> dict[int, Any]:
+    """Returns the number of each input of texts -> the call of the layer on the host that takes it."""
+    found: dict[int, Any] = {}
+    for index, tensor in enumerate(inputs):
+        readers = [node for node in order if any(source is tensor for source in node.input_tensors)]
+        on_host = [node for node in readers if getattr(node.operation, "_runs_on_host", False)]
+        if len(readers) == len(on_host) == 1 and len(on_host[0].input_tensors) == 1:
+            found[index] = on_host[0]
+    return found
 
 
 def _spec_of(tensor: Any, name: str | None) -> InputSpec:

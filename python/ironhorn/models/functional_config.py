@@ -29,6 +29,7 @@ def graph_config(model: Any) -> dict[str, Any]:
     """Returns the configuration of a functional model."""
     from ironhorn.saving import registry
 
+    own = model._graph.node_keys
     layers = []
     for operation in model.operations:
         if isinstance(operation, Layer):
@@ -37,15 +38,15 @@ def graph_config(model: Any) -> dict[str, Any]:
             config = serialize_operation(operation)
         config["name"] = operation.name
         config["inbound_nodes"] = [
-            _serialize_node(node, operation, model._nodes)
+            _serialize_node(node, operation, own)
             for index, node in enumerate(operation._inbound_nodes)
-            if node_key(operation, index) in model._nodes and node.input_tensors
+            if node_key(operation, index) in own and node.input_tensors
         ]
         layers.append(config)
 
     def place(tensor: Any) -> list[Any]:
         operation, node_index, tensor_index = tensor._keras_history
-        return [operation.name, _place_in_model(operation, node_index, model._nodes, True), tensor_index]
+        return [operation.name, _place_in_model(operation, node_index, own, True), tensor_index]
 
     config = {
         "name": model.name,

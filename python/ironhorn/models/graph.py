@@ -29,7 +29,6 @@ class Graph:
         outputs: Symbolic tensors computed from them.
 
     Attributes:
-        node_keys: Keys of the nodes.
         nodes_by_depth: Depth -> nodes.
         operations: The operations in order.
         nodes: The nodes in the order in which they can run.
@@ -55,12 +54,16 @@ class Graph:
         self.nodes = [
             node for depth in sorted(self.nodes_by_depth, reverse=True) for node in self.nodes_by_depth[depth]
         ]
-        self.node_keys = {node_key(node.operation, node.operation._inbound_nodes.index(node)) for node in self.nodes}
         self.operations = sorted(
             operation_depths, key=lambda operation: (-operation_depths[operation], first_seen[operation])
         )
         self._check_connected(inputs, outputs)
         self._check_names()
+
+    @property
+    def node_keys(self) -> set[tuple[int, int]]:
+        """Keys of the nodes."""
+        return {node_key(node.operation, node.operation._inbound_nodes.index(node)) for node in self.nodes}
 
     def _check_connected(self, inputs: list[Any], outputs: list[Any]) -> None:
         computed = {id(tensor) for tensor in inputs}

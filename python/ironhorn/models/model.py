@@ -59,6 +59,13 @@ class Model(Trainer, Layer):
             f"Model class {type(self).__name__} has no `call` method. Add one: `def call(self, inputs): ...`."
         )
 
+    def _on_host(self, inputs: Any) -> Any:
+        """Returns inputs with the layers applied that work on the host, such as `TextVectorization`.
+
+        Training and prediction call it before data becomes batches of a program; the model takes what it returns.
+        """
+        return inputs
+
     @property
     def layers(self) -> list[Any]:
         """The layers of the model."""

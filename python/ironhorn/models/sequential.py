@@ -6,6 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ironhorn import backend, tree
 from ironhorn.layers.call_spec import is_shape
 from ironhorn.layers.core.input_layer import InputLayer
@@ -161,6 +163,13 @@ class Sequential(Model):
             mask = tree.map_structure(backend.get_keras_mask, outputs)
         return outputs
 
+    def _on_host(self, inputs: Any) -> Any:
+        """Returns inputs with texts replaced by what the layers on the host make of them."""
+        first = self.layers[0] if self.layers else None
+        if self._functional is None and getattr(first, "_runs_on_host", False) and _is_texts(inputs):
+            self.build((None, *np.shape(inputs)[1:]))
+        return inputs if self._functional is None else self._functional._on_host(inputs)
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Returns nothing: the outputs carry the masks that the layers gave them."""
         return None
@@ -271,6 +280,13 @@ class Sequential(Model):
         if config.get("trainable") is False:
             model.trainable = False
         return model
+
+
+def _is_texts(value: Any) -> bool:
+    """Whether a value is an array or list of texts."""
+    if isinstance(value, list | tuple):
+        return bool(value) and (isinstance(value[0], str | bytes) or _is_texts(value[0]))
+    return getattr(getattr(value, "dtype", None), "kind", "") in "USO"
 
 
 def _check_takes_one_tensor(layer: Any, model: Any) -> None:
