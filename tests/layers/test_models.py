@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -276,12 +277,32 @@ def test_clone_functions():
     assert_raises_text(ValueError, ["call_function"], lambda: models.clone_model(model, call_function=call))
 
 
-def test_deep_copy():
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
-    twin = copy.deepcopy(model)
-    assert_same(twin(normal(2, 4)), model(normal(2, 4)))
-    twin.set_weights([np.zeros((4, 2)), np.ones(2)])
-    assert not np.allclose(twin(normal(2, 4)), model(normal(2, 4)))
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("make", [shared_and_nested, lambda: keras.Sequential([keras.Input((4,)), layers.Dense(2)])])
+def test_copies_and_pickles(make, way):
+    model = make()
+    data = DATA if isinstance(model.input_shape, list) else DATA["a"]
+    before = model(data)
+    twin = way(model)
+    assert_same(twin(data), before)
+    assert twin.name == model.name
+    assert json.dumps(twin.get_config()) == json.dumps(model.get_config())
+    twin.set_weights([np.zeros_like(weight) for weight in twin.get_weights()])
+    assert_same(model(data), before)
+
+
+def test_pickle_of_a_trained_and_deep_model():
+    x = y = keras.Input((4,))
+    for _ in range(150):
+        y = layers.Activation("tanh")(y)
+    model = keras.Model(x, layers.Dense(1, kernel_regularizer="l2")(y))
+    model.compile("adam", "mse")
+    model.fit(normal(8, 4), normal(8, 1), epochs=2, verbose=0)
+    twin = pickle.loads(pickle.dumps(model))
+    assert_same(twin.predict(normal(8, 4), verbose=0), model.predict(normal(8, 4), verbose=0))
+    for one in (model, twin):
+        one.fit(normal(8, 4), normal(8, 1), verbose=0)
+    assert_same(twin.get_weights(), model.get_weights())
 
 
 SEQUENTIAL_SUMMARY = """\

@@ -748,6 +748,17 @@ class Layer(LayerState, backend.Operation):
                 pending[:0] = layer._layers
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy or pickle keeps: not the graphs that the layer is part of."""
+        state = dict(self.__dict__)
+        for name in ("_call_signature", "_generations", "_generation_cache", "_serial"):
+            state.pop(name, None)
+        return {**state, "_inbound_nodes": [], "_outbound_nodes": [], "_losses": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        object.__setattr__(self, "_call_signature", signature_of(self.call))
+
     def __repr__(self) -> str:
         if not self._initialized:
             return f"<{type(self).__name__}>"

@@ -18,6 +18,19 @@ from ironhorn.models.graph import Graph, node_of, nodes_between
 from ironhorn.models.model import Model, takes_graph
 from ironhorn.training.trainer import Trainer
 
+# What `_set_graph` sets.
+_GRAPH = (
+    "_inputs_struct",
+    "_outputs_struct",
+    "_inputs",
+    "_outputs",
+    "_graph",
+    "_nodes_by_depth",
+    "_operations",
+    "_order",
+    "_host_nodes",
+)
+
 
 class Functional(Model):
     """The model that `Model(inputs, outputs)` makes.
@@ -63,6 +76,17 @@ class Functional(Model):
             inputs, outputs = clone_graph_nodes(inputs, outputs)
         Trainer.__init__(self)
         Layer.__init__(self, name=name, **kwargs)
+        self._set_graph(inputs, outputs)
+        for operation in self._operations:
+            if isinstance(operation, Layer):
+                self._tracker.track(operation)
+        if trainable is not None:
+            self.trainable = trainable
+        self.build(None)
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
         with no_tracking():
             self._inputs_struct = tree.map_structure(lambda tensor: tensor, inputs)
             self._outputs_struct = tree.map_structure(lambda tensor: tensor, outputs)
@@ -75,14 +99,18 @@ class Functional(Model):
             self._order = [node for node in graph.nodes if not node.is_input]
             self._host_nodes = _host_nodes(self._inputs, self._order)
             self.output_names = [tensor._keras_history.operation.name for tensor in self._outputs]
-        for operation in graph.operations:
-            if isinstance(operation, Layer):
-                self._tracker.track(operation)
-        if trainable is not None:
-            self.trainable = trainable
-        self.build(None)
-        self._convert_input_args = False
-        self._allow_non_tensor_positional_args = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy or pickle keeps beside the graph."""
+        state = super().__getstate__()
+        for name in _GRAPH:
+            del state[name]
+        return state
+
+    def __reduce__(self) -> Any:
+        from ironhorn.models.graph_copy import describe, remake
+
+        return remake, (type(self), describe(self)), self.__getstate__()
 
     def _lock_state(self) -> None:
         """Does nothing: layers may be attached to a model later."""

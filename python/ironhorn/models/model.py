@@ -53,6 +53,17 @@ class Model(Trainer, Layer):
         else:
             Layer.__init__(self, *args, **kwargs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy or pickle keeps: not the programs, which are traced anew."""
+        state = super().__getstate__()
+        for name in ("_step_functions", "_ready_to_predict", "_trained_by"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Trainer.__init__(self)
+        super().__setstate__(state)
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs. Override it in a subclass."""
         raise NotImplementedError(

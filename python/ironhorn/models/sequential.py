@@ -47,6 +47,15 @@ class Sequential(Model):
         if layers:
             self._maybe_rebuild()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy or pickle keeps: the layers, not the graph."""
+        return {**super().__getstate__(), "_functional": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.built and self._layers and isinstance(self._layers[0], InputLayer):
+            self.build(self._layers[0].batch_shape)
+
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Puts a layer on top.
 

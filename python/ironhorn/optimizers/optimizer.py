@@ -113,6 +113,16 @@ class Optimizer:
                 f"without arguments that returns it. Received instead: learning_rate={learning_rate!r}"
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy or pickle keeps: variables in the place of their identities."""
+        undecayed = [variable for variable in self._trainable_variables if id(variable) in self._undecayed]
+        return {**self.__dict__, "_variable_index": {}, "_undecayed": undecayed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._undecayed = {id(variable) for variable in state["_undecayed"]}
+        self._variable_index = {id(variable): index for index, variable in enumerate(self._trainable_variables)}
+
     @property
     def iterations(self) -> Any:
         """Variable with the number of steps done."""

@@ -88,11 +88,24 @@ class InputLayer(Layer):
         self.sparse = False
         self.ragged = False
         self.optional = bool(optional)
-        if input_tensor is None:
-            input_tensor = backend.KerasTensor(self._batch_shape, dtype=self._dtype, name=self.name)
-        self._input_tensor = input_tensor
-        backend.Node(self, (), {}, input_tensor)
+        self._make_node(input_tensor)
         self.built = True
+
+    def _make_node(self, tensor: Any = None) -> None:
+        if tensor is None:
+            tensor = backend.KerasTensor(self._batch_shape, dtype=self._dtype, name=self.name)
+        self._input_tensor = tensor
+        backend.Node(self, (), {}, tensor)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy or pickle keeps: not the symbolic tensor, which a copy makes anew."""
+        state = super().__getstate__()
+        del state["_input_tensor"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._make_node()
 
     def call(self) -> None:
         """Does nothing: an input is filled in by the model."""
