@@ -28,6 +28,9 @@ class KerasTensor:
         name: name of the tensor.
     """
 
+    # NumPy leaves operators with symbolic tensors to the tensor.
+    __array_priority__ = 100.0
+
     def __init__(
         self, shape: Any, dtype: Any = "float32", sparse: bool = False, record_history: bool = True, name: str | None = None, **_: Any
     ) -> None:

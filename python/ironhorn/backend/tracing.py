@@ -13,7 +13,6 @@ import numpy as np
 
 from ironhorn import _core, tree
 from ironhorn.backend.keras_tensor import KerasTensor
-from ironhorn.errors import ShapeError, TracedValueError
 
 
 def is_tracing() -> bool:
@@ -271,8 +270,9 @@ class CompiledFunction:
             pattern = self._pattern(shapes, known)
             try:
                 traced = self._trace(args, leaves, groups, pattern)
-            except (TracedValueError, ShapeError):
-                # Some layer insists on a number: one program for each of these shapes.
+            except Exception:
+                # Some layer may insist on a number where `shape` holds None: one program for each of these shapes. What
+                # is wrong in itself fails again.
                 fixed = tuple((None, *shape[1:]) if shape else () for shape in shapes)
                 if fixed == pattern:
                     raise

@@ -1,5 +1,6 @@
 """`x[key]` for tensors: NumPy's indexing with ints, slices, None, Ellipsis, and one integer or boolean array."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def getitem(x: Any, key: Any) -> Any:
                 keep.append(axis)
                 axis += 1
                 continue
-            index = int(item)
+            index = operator.index(item)
             length = x.shape[axis]
             if length is not None and not -length <= index < length:
                 raise IndexRangeError(f"index {index} is out of range for axis {axis} of a tensor of shape {x.shape}")
@@ -102,7 +103,7 @@ def _index(bound: Any) -> Any:
         return None
     if isinstance(bound, _core.SymbolicDim):
         raise UnsupportedError("A slice bound that depends on a symbolic length is not supported; use negative bounds or ops.take")
-    return int(bound)
+    return operator.index(bound)
 
 
 def _rank(item: Any) -> int:
