@@ -50,8 +50,13 @@ impl Error {
     /// The same error with the place it happened in front: the layer's path (may be empty) and the op.
     #[must_use]
     pub fn at(self, scope: &str, op: &str) -> Self {
-        let place = if scope.is_empty() { format!("{op}: ") } else { format!("layer '{scope}', {op}: ") };
-        let prefix = |text: String| if text.starts_with("layer '") || text.starts_with(op) { text } else { place + &text };
+        let prefix = |text: String| match (text.starts_with("layer '"), text.starts_with(op)) {
+            (true, _) => text,
+            (false, true) if scope.is_empty() => text,
+            (false, true) => format!("layer '{scope}', {text}"),
+            (false, false) if scope.is_empty() => format!("{op}: {text}"),
+            (false, false) => format!("layer '{scope}', {op}: {text}"),
+        };
         match self {
             Error::Shape(text) => Error::Shape(prefix(text)),
             Error::DType(text) => Error::DType(prefix(text)),
