@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "Body",
     "OpHandle",
     "Order",
     "Paused",
@@ -22,6 +23,7 @@ __all__ = [
     "VariableStorage",
     "__version__",
     "after_fork",
+    "cond",
     "before_fork",
     "factor_dot",
     "instruction_set",
@@ -31,6 +33,7 @@ __all__ = [
     "pop_scope",
     "push_scope",
     "release_memory",
+    "scan",
     "svd_estimates",
     "symbolic_shape",
     "tensor",
@@ -193,6 +196,22 @@ class Paused:
     def __exit__(
         self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None: ...
+
+@final
+class Body:
+    def __new__(cls, carries: Sequence[Tensor], sequences: Sequence[Tensor]) -> Body: ...
+    @property
+    def inputs(self) -> list[Tensor]: ...
+    def __enter__(self) -> Body: ...
+    def __exit__(
+        self, class_: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None: ...
+    def finish(self, outputs: Sequence[Tensor]) -> None: ...
+
+def scan(
+    body: Body, carries: Sequence[Tensor], sequences: Sequence[Tensor], length: Any, reverse: bool
+) -> list[Tensor]: ...
+def cond(condition: Tensor, on_true: Body, on_false: Body) -> list[Tensor]: ...
 
 @final
 class SvdFit:

@@ -1,5 +1,6 @@
 //! What Python sees of the engine: the full list is in [`_core`].
 
+mod control;
 mod convert;
 mod enter;
 mod errors;
@@ -32,6 +33,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tape::Tape>()?;
     module.add_class::<recommend::SvdFit>()?;
     module.add_class::<recording::Paused>()?;
+    module.add_class::<control::Body>()?;
+    module.add_function(wrap_pyfunction!(control::scan, module)?)?;
+    module.add_function(wrap_pyfunction!(control::cond, module)?)?;
     module.add_function(wrap_pyfunction!(op_handle::op, module)?)?;
     module.add_function(wrap_pyfunction!(op_handle::op_names, module)?)?;
     module.add_function(wrap_pyfunction!(convert::tensor, module)?)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ironhorn_engine::core::Error;
 use ironhorn_engine::ops::Op;
 use ironhorn_engine::runtime::eager;
-use ironhorn_engine::runtime::recorder::{Operand, Recorder};
+use ironhorn_engine::runtime::recorder::{Mode, Operand, Recorder};
 use pyo3::prelude::*;
 
 use super::enter::guarded;
@@ -34,6 +34,19 @@ pub fn tape() -> Option<Arc<Recorder>> {
     RECORDING.with_borrow(|recording| match recording.traces.is_empty() {
         true => recording.tape.as_ref().map(|(tape, _)| Arc::clone(tape)),
         false => None,
+    })
+}
+
+/// What reads of variables go through: a body captures what the trace or tape around it reads.
+pub fn variable_reader() -> Option<Arc<Recorder>> {
+    RECORDING.with_borrow(|recording| {
+        for trace in recording.traces.iter().rev() {
+            match trace {
+                Some(trace) if trace.mode == Mode::Body => {}
+                other => return other.clone(),
+            }
+        }
+        recording.tape.as_ref().map(|(tape, _)| Arc::clone(tape))
     })
 }
 

@@ -24,7 +24,7 @@ impl VariableStorage {
             return Operand::eager(ironhorn_engine::core::Array::scalar(f64::NAN, ironhorn_engine::core::DType::Float32)
                 .expect("a scalar is always allocated"));
         };
-        match recording::trace().or_else(recording::tape) {
+        match recording::variable_reader() {
             Some(recorder) => recorder.read(variable),
             None => Operand::eager(variable.get()),
         }

@@ -1,3 +1,181 @@
-"""Control flow."""
+"""Loops and choices that may depend on data.
 
-__all__: list[str] = []
+Eagerly these run Python. While a model is traced, the functions given are traced once and become the body of one op.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ironhorn import _core, tree
+from ironhorn.backend.keras_tensor import KerasTensor
+from ironhorn.errors import ShapeError, UnsupportedError
+from ironhorn.ops._dispatch import op
+from ironhorn.ops.numpy import stack
+
+__all__ = ["cond", "scan"]
+
+
+def _as_tensor(leaf: Any) -> Any:
+    if isinstance(leaf, KerasTensor):
+        raise UnsupportedError(
+            "A function given to ops.scan or ops.cond used a symbolic tensor from outside; write a layer whose call "
+            "uses ops.scan or ops.cond and gets the tensor as an argument"
+        )
+    return leaf.read() if isinstance(leaf, _core.VariableStorage) else _core.tensor(leaf)
+
+
+def _tensors(structure: Any) -> Any:
+    """The structure with tensors for leaves; None stays."""
+    return tree.map_structure(lambda leaf: None if leaf is None else _as_tensor(leaf), structure)
+
+
+def _present(structure: Any) -> list[Any]:
+    return [leaf for leaf in tree.flatten(structure) if leaf is not None]
+
+
+def _fill(structure: Any, tensors: list[Any]) -> Any:
+    """The structure with `tensors` in the places that are not None."""
+    items = iter(tensors)
+    return tree.map_structure(lambda leaf: None if leaf is None else next(items), structure)
+
+
+@op
+def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
+    """What `true_fn` or `false_fn` returns, whichever `pred` chooses; only that one runs.
+
+    Args:
+        pred: boolean scalar.
+        true_fn: function of no arguments.
+        false_fn: function of no arguments that returns the same structure, shapes and types as `true_fn`.
+
+    Returns:
+        The structure that the functions return, with a tensor in the place of every leaf that is not None.
+
+    Raises:
+        UnsupportedError: if a function writes a variable while a model is traced.
+        ShapeError: if the functions return different shapes or types.
+
+    Example:
+        >>> from ironhorn import ops
+        >>> x = ops.convert_to_tensor(3.0)
+        >>> float(ops.cond(x > 0, lambda: x * 2, lambda: -x))
+        6.0
+    """
+    if not (callable(true_fn) and callable(false_fn)):
+        raise TypeError("ops.cond takes a condition and two functions of no arguments")
+    if not (isinstance(pred, _core.Tensor) and pred.is_traced):
+        return _tensors(true_fn() if bool(_as_tensor(pred)) else false_fn())
+    bodies, results = [], []
+    for function in (true_fn, false_fn):
+        body = _core.Body([], [])
+        with body:
+            result = _tensors(function())
+            body.finish(_present(result))
+        bodies.append(body)
+        results.append(result)
+    try:
+        tree.assert_same_structure(*results)
+        if [leaf is None for leaf in tree.flatten(results[0])] != [leaf is None for leaf in tree.flatten(results[1])]:
+            raise ValueError("One returns None where the other returns a tensor")
+    except ValueError as error:
+        raise ShapeError(f"Both functions given to ops.cond must return the same structure. {error}") from error
+    return _fill(results[0], _core.cond(_core.op("cast")(pred, dtype="bool"), *bodies))
+
+
+@op
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: Any = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Calls `carry, y = f(carry, x)` for every `x` along the first axis of `xs`.
+
+    Args:
+        f: function of the carry and one slice of `xs`; returns the next carry and a result.
+        init: the first carry: array or nested structure. Every step must return the same structure, shapes and types.
+        xs: array, or nested structure of arrays with first axes of the same length; None to repeat `length` times.
+        length: number of steps; needed when `xs` is None.
+        reverse: whether to go from the last slice to the first. Results stand where their slices stood.
+        unroll: 1 or False for one op that loops, True to write every step into the traced program (the length must
+            be known). Eager calls always run step by step.
+
+    Returns:
+        The last carry, and the results of all steps stacked along a new first axis.
+
+    Raises:
+        ShapeError: if lengths disagree or the carry changes.
+        UnsupportedError: if `f` writes a variable while a model is traced, or for another value of `unroll`.
+
+    Example:
+        >>> import numpy as np
+        >>> from ironhorn import ops
+        >>> total, running = ops.scan(lambda c, x: (c + x, c + x), 0.0, np.array([1.0, 2.0, 3.0], "float32"))
+        >>> float(total), running.numpy().tolist()
+        (6.0, [1.0, 3.0, 6.0])
+    """
+    if not callable(f):
+        raise TypeError(f"ops.scan takes a function of the carry and a slice, got {f!r}")
+    if not isinstance(unroll, bool) and unroll != 1:
+        raise UnsupportedError(f"unroll={unroll!r} is not supported; use 1 or True")
+    carry, slices = _tensors(init), _tensors(xs)
+    sequences = _present(slices)
+    if not sequences and length is None:
+        raise ValueError("ops.scan needs xs, or length when there are none")
+    for sequence in sequences:
+        if sequence.ndim == 0:
+            raise ShapeError("ops.scan goes over the first axis of xs, and one of them is a scalar")
+    lengths = [_core.symbolic_shape(sequence)[0] for sequence in sequences]
+    if length is not None:
+        lengths.append(length)
+    known = {size for size in lengths if isinstance(size, int)}
+    if len(known) > 1:
+        raise ShapeError(f"ops.scan got lengths {sorted(known)}; all of xs, and length, must have the same")
+    steps = known.pop() if known else None
+    if unroll is True and steps is None:
+        raise UnsupportedError("unroll=True needs a length that is known while the model is traced; use unroll=False")
+    by_step = unroll is True or not _core.is_tracing()
+    # A loop without steps learns from a trace what the results would have been.
+    if by_step and steps:
+        return _python_scan(f, carry, slices, steps, reverse)
+    return _traced_scan(f, carry, slices, lengths[0] if steps is None else steps, reverse)
+
+
+def _call(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> tuple[Any, Any]:
+    result = f(carry, x)
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise ValueError(f"The function given to ops.scan must return a pair (carry, y), got {type(result).__name__}")
+    try:
+        tree.assert_same_structure(carry, result[0])
+    except ValueError as error:
+        raise ShapeError(f"The function given to ops.scan must return a carry like the one it got. {error}") from error
+    return _tensors(result[0]), _tensors(result[1])
+
+
+def _python_scan(f: Callable[[Any, Any], Any], carry: Any, xs: Any, steps: int, reverse: bool) -> tuple[Any, Any]:
+    results: list[Any] = [None] * steps
+    for step in range(steps - 1, -1, -1) if reverse else range(steps):
+        x = tree.map_structure(lambda leaf, step=step: None if leaf is None else leaf[step], xs)
+        after, results[step] = _call(f, carry, x)
+        for before, now in zip(_present(carry), _present(after), strict=True):
+            if (before.shape, before.dtype) != (now.shape, now.dtype):
+                raise ShapeError(
+                    f"A carry of ops.scan starts as {before.dtype}{before.shape} and is {now.dtype}{now.shape} after "
+                    "one step; every step must return carries of the same shapes and types"
+                )
+        carry = after
+    flat = [_present(result) for result in results]
+    return carry, _fill(results[0], [stack(list(column)) for column in zip(*flat, strict=True)])
+
+
+def _traced_scan(f: Callable[[Any, Any], Any], carry: Any, xs: Any, length: Any, reverse: bool) -> tuple[Any, Any]:
+    carries, sequences = _present(carry), _present(xs)
+    body = _core.Body(carries, sequences)
+    with body:
+        inputs = body.inputs
+        after, result = _call(f, _fill(carry, inputs[: len(carries)]), _fill(xs, inputs[len(carries) :]))
+        body.finish(_present(after) + _present(result))
+    made = _core.scan(body, carries, sequences, length, reverse)
+    return _fill(carry, made[: len(carries)]), _fill(result, made[len(carries) :])

@@ -15,6 +15,9 @@ use crate::program::{Program, gradients};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
     Trace,
+    /// The trace of a function that becomes the body of an op: what it reads from around it becomes an input, and it writes
+    /// nothing.
+    Body,
     Tape,
 }
 
@@ -92,8 +95,8 @@ impl Recorder {
             }
         }
         match (&operand.array, &operand.link) {
-            (None, Some(link)) if self.mode == Mode::Trace => {
-                if link.recorder.state_closed() {
+            (array, Some(link)) if self.mode == Mode::Body || (self.mode == Mode::Trace && array.is_none()) => {
+                if array.is_none() && link.recorder.state_closed() {
                     return Err(Error::Traced(format!(
                         "a value of shape {} was made while another function was traced and has no meaning outside it; \
                          return it from that function instead of storing it",
@@ -220,6 +223,12 @@ impl Recorder {
 
     /// Records in a trace that the variable is worth `operand` from here on.
     pub fn write(self: &Arc<Self>, variable: &Arc<Variable>, operand: &Operand) -> Result<()> {
+        if self.mode == Mode::Body {
+            return Err(Error::unsupported(
+                "a function given to ops.scan or ops.cond cannot write variables (a seed generator writes its state, too); \
+                 return the new value from the function and assign it outside, or draw random numbers outside",
+            ));
+        }
         let mut state = self.state();
         Self::slot_value(&mut state, variable);
         let value = self.value_of(&mut state, operand)?;
@@ -265,7 +274,12 @@ impl Recorder {
         let mut wanted = Vec::with_capacity(sources.len());
         for source in sources {
             wanted.push(match source {
-                GradientSource::Operand(operand) => Some(self.value_of(&mut state, operand)?),
+                GradientSource::Operand(operand) => {
+                    let value = self.value_of(&mut state, operand)?;
+                    // On a tape, what was neither watched nor computed is a constant.
+                    let fixed = self.mode == Mode::Tape && constant(&state.graph, value).is_some();
+                    (!fixed).then_some(value)
+                }
                 GradientSource::Variable(variable) if self.mode == Mode::Trace => Some(Self::slot_value(&mut state, variable)),
                 GradientSource::Variable(variable) => state.read.get(&variable.id).map(|&(_, value)| value),
             });

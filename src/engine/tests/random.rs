@@ -1,4 +1,5 @@
 //! Random draws: the same for the same seed, in range, with the moments they should have.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -108,7 +109,7 @@ fn shapes_may_be_symbolic_or_empty() {
 
 #[test]
 fn dropout_drops_its_share_and_keeps_the_sum() {
-    let x = array(&[20_000], &[1f32; 20_000]);
+    let x = array(&[20_000], &vec![1f32; 20_000]);
     let op: Op = Dropout { rate: Real(0.25) }.into();
     let dropped = doubles(&evaluate_op(&op, &[x.clone(), seed(4, 4)]).unwrap()[0]);
     let share = dropped.iter().filter(|v| **v == 0.0).count() as f64 / dropped.len() as f64;

@@ -1,4 +1,5 @@
 //! The LSTM op against its decomposition, gradients against finite differences.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -98,7 +98,7 @@ impl Body {
         }
         let rename = |dim: &Dim| match dim {
             Dim::Symbol(symbol) => renamed.get(symbol).copied().unwrap_or(*dim),
-            known => *known,
+            Dim::Known(_) => *dim,
         };
         let outputs = self.outputs().iter().map(|&output| graph.spec(output));
         Ok(outputs.map(|spec| Spec::new(Shape(spec.shape.0.iter().map(rename).collect()), spec.dtype)).collect())

@@ -41,9 +41,9 @@ impl Scan {
     /// What the body is given at one step, for inputs of these specs.
     pub fn step_specs(&self, inputs: &[&Spec]) -> Vec<Spec> {
         let sequences = self.carries..self.carries + self.sequences;
-        let step = |(i, spec): (usize, &&Spec)| match sequences.contains(&i) {
-            true => Spec::new(Shape(spec.shape.0[1..].to_vec()), spec.dtype),
-            false => (*spec).clone(),
+        let step = |(i, spec): (usize, &&Spec)| {
+            let skipped = usize::from(sequences.contains(&i));
+            Spec::new(Shape(spec.shape.0[skipped..].to_vec()), spec.dtype)
         };
         inputs.iter().enumerate().map(step).collect()
     }

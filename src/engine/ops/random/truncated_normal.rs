@@ -24,7 +24,7 @@ impl Operation for TruncatedNormal {
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
-        if !(self.stddev.0 >= 0.0) {
+        if self.stddev.0.is_nan() || self.stddev.0 < 0.0 {
             return Err(Error::value(format!("the standard deviation must be 0 or more, got {}", self.stddev.0)));
         }
         self.drawn.infer_float(inputs)

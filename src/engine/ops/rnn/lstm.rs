@@ -21,12 +21,14 @@ use crate::core::{DType, Dim, Error, Result, Shape, Spec};
 use crate::ops::control::body::Body;
 use crate::ops::control::scan::Scan;
 use crate::ops::gradients::{gradients, through_decompose};
-use crate::ops::linalg::matmul::MatMul;
+use crate::ops::linalg::matmul::{Epilogue, MatMul};
 use crate::ops::shape::concat::Concat;
 use crate::ops::shape::reshape::Reshape;
 use crate::ops::shape::slice::{Bound, Range, Slice, slice_like};
 use crate::ops::{Attributes, GradContext, Graph, Op, Operation, Promotion, Value, expect_float, expect_inputs};
 
+/// Four choices that Keras' layer makes independently of each other.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Lstm {
     pub has_bias: bool,
@@ -184,7 +186,7 @@ impl Lstm {
             .collect();
         let weights: Vec<Value> = captures.iter().map(|&capture| step.input(graph.spec(capture).clone())).collect();
         let product = |step: &mut Graph, a: Value, b: Value| {
-            step.apply(MatMul { transpose_a: false, transpose_b: false, epilogue: Default::default() }, &[a, b])
+            step.apply(MatMul { transpose_a: false, transpose_b: false, epilogue: Epilogue::default() }, &[a, b])
         };
         let from_x = product(&mut step, slices[0], weights[0])?;
         let from_h = product(&mut step, h, weights[1])?;
@@ -272,9 +274,9 @@ impl Operation for LstmGrad {
         for (got, wanted) in inputs[own..own + 3].iter().zip([0, 3, 4]) {
             check(got, &made[wanted])?;
         }
-        for i in 0..3 {
+        for (i, wanted) in made[..3].iter().enumerate() {
             if let Some(operand) = self.gradient(i) {
-                check(inputs[operand], &made[i])?;
+                check(inputs[operand], wanted)?;
             }
         }
         Ok(inputs[..self.lstm.parameters()].iter().map(|spec| (*spec).clone()).collect())

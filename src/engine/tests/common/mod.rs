@@ -1,5 +1,5 @@
 //! What tests of ops share: numbers, small programs, and gradients against finite differences.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use ironhorn_engine::core::{Array, DType, Result, Spec};
 use ironhorn_engine::ops::gradients::gradients;

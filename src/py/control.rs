@@ -1,0 +1,158 @@
+//! Loops and choices whose bodies are Python functions: a `Body` traces one, `scan` and `cond` append the op that holds it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ironhorn_engine::core::{Dim, Error, Result, Shape, Spec};
+use ironhorn_engine::ops::control::body;
+use ironhorn_engine::ops::control::cond::Cond;
+use ironhorn_engine::ops::control::scan::Scan;
+use ironhorn_engine::ops::{Graph, Op, Value};
+use ironhorn_engine::program::Program;
+use ironhorn_engine::runtime::recorder::{Mode, Operand, Recorder};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::enter::guarded;
+use super::errors::OrRaise;
+use super::recording;
+use super::symbolic_dim;
+use super::tensor::Tensor;
+
+/// A finished function: what it computes, and the values around it that it reads, which stand behind its own inputs.
+#[derive(Clone)]
+struct Function {
+    program: Arc<Program>,
+    captures: Vec<Operand>,
+}
+
+/// A function being traced to become the body of an op. Enter it, call the function with `inputs`, `finish` with what the
+/// function returns, leave it.
+#[pyclass(module = "ironhorn._core", frozen)]
+pub struct Body {
+    recorder: Arc<Recorder>,
+    inputs: Vec<Operand>,
+    finished: Mutex<Option<Function>>,
+}
+
+#[pymethods]
+impl Body {
+    /// The function takes tensors like `carries`, and one slice of each of `sequences` along its first axis.
+    #[new]
+    fn new(py: Python<'_>, carries: Vec<PyRef<'_, Tensor>>, sequences: Vec<PyRef<'_, Tensor>>) -> PyResult<Self> {
+        let mut specs: Vec<Spec> = carries.iter().map(|carry| carry.operand.spec.clone()).collect();
+        for sequence in &sequences {
+            let spec = &sequence.operand.spec;
+            let Some((_, rest)) = spec.shape.0.split_first() else {
+                return Err(Error::shape("scan goes over the first axis of xs, and one of them is a scalar"))
+                    .or_raise(py);
+            };
+            specs.push(Spec::new(Shape(rest.to_vec()), spec.dtype));
+        }
+        let recorder = Recorder::new(Mode::Body);
+        let inputs = specs.into_iter().map(|spec| recorder.input(spec)).collect();
+        Ok(Body { recorder, inputs, finished: Mutex::new(None) })
+    }
+
+    /// The stand-ins that the function is called with.
+    #[getter]
+    fn inputs(&self) -> Vec<Tensor> {
+        self.inputs.iter().cloned().map(Tensor::new).collect()
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        recording::push_trace(Arc::clone(&slf.recorder));
+        slf
+    }
+
+    #[allow(clippy::needless_pass_by_value)]
+    fn __exit__(&self, class: Option<Bound<'_, PyType>>, _error: Py<PyAny>, _traceback: Py<PyAny>) {
+        recording::pop_trace();
+        if class.is_some() {
+            self.recorder.close();
+        }
+    }
+
+    /// Ends the function with its results.
+    fn finish(&self, py: Python<'_>, outputs: Vec<PyRef<'_, Tensor>>) -> PyResult<()> {
+        let outputs: Vec<Operand> = outputs.iter().map(|output| output.operand.clone()).collect();
+        let (program, _, captures) = guarded(py, || self.recorder.finish(&outputs))?;
+        *self.finished.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Function { program: Arc::new(program), captures });
+        Ok(())
+    }
+}
+
+impl Body {
+    fn function(&self) -> Result<Function> {
+        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        finished.ok_or_else(|| Error::internal("a body was used before it was finished"))
+    }
+}
+
+fn tensors(operands: impl IntoIterator<Item = Operand>) -> Vec<Tensor> {
+    operands.into_iter().map(Tensor::new).collect()
+}
+
+/// Repeats a body over the first axis of `sequences`, or `length` times: the last carries, then the stacked results.
+#[pyfunction]
+pub fn scan(
+    py: Python<'_>,
+    body: &Body,
+    carries: Vec<PyRef<'_, Tensor>>,
+    sequences: Vec<PyRef<'_, Tensor>>,
+    length: &Bound<'_, PyAny>,
+    reverse: bool,
+) -> PyResult<Vec<Tensor>> {
+    let function = body.function().or_raise(py)?;
+    let length = match (length.is_none(), sequences.first()) {
+        (true, Some(sequence)) => sequence.operand.spec.shape.0.first().copied().unwrap_or(Dim::Known(0)),
+        _ => symbolic_dim::extract(length)?,
+    };
+    let made = function.program.outputs.len();
+    let program = &function.program;
+    let body = guarded(py, || body::Body::new(program.graph.clone(), program.outputs.clone()))?;
+    let (count, slices) = (carries.len(), sequences.len());
+    let scan = Scan { body, carries: count, sequences: slices, length, reverse };
+    let given = carries.iter().chain(&sequences).map(|tensor| tensor.operand.clone());
+    let operands: Vec<Operand> = given.chain(function.captures).collect();
+    // Behind what the function returned stand the carries of every step, which only derivatives read.
+    Ok(tensors(recording::apply(py, Op::Scan(scan), &operands)?.into_iter().take(made)))
+}
+
+/// What the one body or the other returns. Bodies of a `cond` have no inputs of their own: all they read is captured.
+#[pyfunction]
+pub fn cond(py: Python<'_>, condition: &Tensor, on_true: &Body, on_false: &Body) -> PyResult<Vec<Tensor>> {
+    let functions = [on_true.function().or_raise(py)?, on_false.function().or_raise(py)?];
+    // Both bodies take every operand, each once.
+    let mut operands: Vec<Operand> = Vec::new();
+    let mut places: Vec<Vec<usize>> = Vec::new();
+    for function in &functions {
+        let place = |capture: &Operand, operands: &mut Vec<Operand>| {
+            let found = operands.iter().position(|known| match (&known.link, &capture.link) {
+                (Some(a), Some(b)) => Arc::ptr_eq(&a.recorder, &b.recorder) && a.value == b.value,
+                _ => false,
+            });
+            found.unwrap_or_else(|| {
+                operands.push(capture.clone());
+                operands.len() - 1
+            })
+        };
+        places.push(function.captures.iter().map(|capture| place(capture, &mut operands)).collect());
+    }
+    let mut bodies = Vec::with_capacity(2);
+    for (function, places) in functions.iter().zip(&places) {
+        bodies.push(guarded(py, || {
+            let own = body::Body::new(function.program.graph.clone(), function.program.outputs.clone())?;
+            let mut graph = Graph::new();
+            let inputs: Vec<Value> = operands.iter().map(|operand| graph.input(operand.spec.clone())).collect();
+            let taken: Vec<Value> = places.iter().map(|&place| inputs[place]).collect();
+            let outputs = own.inline(&mut graph, &taken);
+            body::Body::new(graph, outputs)
+        })?);
+    }
+    let (Some(on_false), Some(on_true)) = (bodies.pop(), bodies.pop()) else {
+        return Err(Error::internal("a cond without bodies")).or_raise(py);
+    };
+    operands.insert(0, condition.operand.clone());
+    Ok(tensors(recording::apply(py, Op::Cond(Cond { on_true, on_false }), &operands)?))
+}
