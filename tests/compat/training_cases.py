@@ -426,6 +426,78 @@ def dict_targets(keras):
     return finished(model, model.fit({"features": X}, y, batch_size=16, epochs=2, shuffle=False, verbose=0))
 
 
+def _dict_outputs(y, fit_arguments=None, **arguments):
+    def run(keras):
+        inputs = keras.layers.Input((5,), name="features")
+        hidden = keras.layers.Dense(4, activation="tanh", name="hidden")(inputs)
+        outputs = {
+            "value": keras.layers.Dense(1, name="last")(hidden),
+            "label": keras.layers.Dense(3, activation="softmax", name="classes")(hidden),
+        }
+        model = keras.Model(inputs, outputs)
+        generator = rng(15)
+        shapes = {"hidden": [(5, 4), (4,)], "last": [(4, 1), (1,)], "classes": [(4, 3), (3,)]}
+        for name, parts in shapes.items():
+            model.get_layer(name).set_weights([generator.normal(size=shape).astype("float32") for shape in parts])
+        model.compile(keras.optimizers.SGD(0.05), **arguments)
+        fit = {"batch_size": 16, "epochs": 2, "shuffle": False, "verbose": 0, **(fit_arguments or {})}
+        results = finished(model, model.fit(X, y, **fit))
+        results.pop("weights")
+        results["kernel"] = listed(model.get_layer("hidden").get_weights()[0])
+        results["evaluate"] = {k: float(v) for k, v in model.evaluate(X, y, verbose=0, return_dict=True).items()}
+        results["shapes"] = {name: list(value.shape) for name, value in model.predict(X, verbose=0).items()}
+        return results
+
+    return run
+
+
+DICT_TARGETS = {"value": Y, "label": LABELS}
+cases(
+    "dict outputs",
+    {
+        "loss": _dict_outputs(DICT_TARGETS, loss={"value": "mse", "label": "sparse_categorical_crossentropy"}),
+        "weights": _dict_outputs(
+            DICT_TARGETS,
+            loss={"value": "mse", "label": "sparse_categorical_crossentropy"},
+            loss_weights={"value": 0.2, "label": 3.0},
+            metrics={"value": ["mae", "mse"], "label": "accuracy"},
+            weighted_metrics={"label": ["accuracy"]},
+        ),
+        "sample weights": _dict_outputs(
+            DICT_TARGETS,
+            {"sample_weight": {"value": np.tile(WEIGHTS, 9)[:50], "label": np.tile(WEIGHTS, 9)[:50][::-1].copy()}},
+            loss={"value": "mse", "label": "sparse_categorical_crossentropy"},
+            weighted_metrics={"value": ["mae"]},
+        ),
+        "one loss": _dict_outputs({"value": Y, "label": np.eye(3)[LABELS]}, loss="mse"),
+    },
+)
+
+
+@case
+def list_of_one_output(keras):
+    inputs = keras.layers.Input((5,))
+    model = keras.Model([inputs], [keras.layers.Dense(1, name="only")(inputs)])
+    model.set_weights([np.ones((5, 1), "float32"), np.zeros(1, "float32")])
+    model.compile(keras.optimizers.SGD(0.05), ["mse"], metrics=["mae"])
+    history = model.fit([X], [Y], batch_size=16, epochs=2, shuffle=False, verbose=0)
+    return finished(model, history)
+
+
+@case
+def two_inputs(keras):
+    left, right = keras.layers.Input((3,), name="left"), keras.layers.Input((2,), name="right")
+    joined = keras.layers.Concatenate()([left, right])
+    model = keras.Model([left, right], keras.layers.Dense(1, name="out")(joined))
+    results = {}
+    for label, x in {"list": [X[:, :3], X[:, 3:]], "dict": {"left": X[:, :3], "right": X[:, 3:]}}.items():
+        model.set_weights([np.ones((5, 1), "float32"), np.zeros(1, "float32")])
+        model.compile(keras.optimizers.SGD(0.05), "mse")
+        results[label] = finished(model, model.fit(x, Y, batch_size=16, epochs=2, shuffle=False, verbose=0))
+        results[label]["predict"] = listed(model.predict(x, verbose=0)[:3])
+    return results
+
+
 @case
 def sample_weight_per_output(keras):
     model = two_outputs(
