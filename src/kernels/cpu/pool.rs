@@ -12,7 +12,8 @@
 //!
 //! The backward passes own rows of dx and visit every window that touches them, in the same order whatever the chunks
 //! are; a window that two chunks share is visited by both. The gradient of a maximum goes to the first one in the
-//! window, row by row; which one that is, is found again from x. Memory limits the speed.
+//! window, row by row; which one that is, is found again from x. `MaxPoolSelect` reads another image at that place, as
+//! the derivative of the gradient does. Memory limits the speed.
 
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::float::Float;
@@ -134,6 +135,10 @@ kernel! {
     MaxPoolBackward, input_rows, |shape| shape.split(shape.height)
 }
 kernel! {
+    /// `y = v` at the first maximum of each window of `x`.
+    MaxPoolSelect, output_rows, |shape| shape.split(shape.output_height())
+}
+kernel! {
     /// `y = mean(x)` over the parts of windows that are inside of the image.
     AveragePool, output_rows, |shape| shape.split(shape.output_height())
 }
@@ -153,6 +158,21 @@ impl MaxPool {
         // SAFETY: chunks have disjoint rows.
         let y = unsafe { y.range(rows.start * line..rows.end * line) };
         max(isa, &self.shape, rows, &x[..self.shape.input_elements()], y);
+    }
+}
+
+impl MaxPoolSelect {
+    /// Computes one part of `y`; a window wholly outside of the image gives 0.
+    ///
+    /// # Panics
+    /// When a slice is too short for the geometry.
+    pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], v: &[T], y: Disjoint<T>) {
+        let rows = self.output_rows.range(chunk);
+        let line = self.shape.output_width() * self.shape.channels;
+        let elements = self.shape.input_elements();
+        // SAFETY: chunks have disjoint rows.
+        let y = unsafe { y.range(rows.start * line..rows.end * line) };
+        max_select(isa, &self.shape, rows, &x[..elements], &v[..elements], y);
     }
 }
 
@@ -294,6 +314,44 @@ fn max_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T
 }
 
 #[inline(always)]
+fn max_select_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: &[T], y: &mut [T]) {
+    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
+    let line = shape.width * channels;
+    let mut pixels = y.chunks_exact_mut(channels.max(1));
+    for row in rows {
+        let [image, row] = [row / height, row % height];
+        let first = image * shape.height * line;
+        let (image, v) = (&x[first..][..shape.height * line], &v[first..][..shape.height * line]);
+        let rows = shape.rows(row);
+        for column in 0..width {
+            let columns = shape.columns(column);
+            let Some(y) = pixels.next() else { return };
+            y.fill(T::ZERO);
+            if rows.is_empty() || columns.is_empty() {
+                continue;
+            }
+            let start = rows.start * line + columns.start * channels;
+            for_channels!(channels, |channel, L| {
+                let start = start + channel;
+                let window = Window { start, rows: rows.len(), columns: columns.len(), line, channels };
+                let (_, place) = maximum::<T, L>(image, window);
+                let y = &mut y[channel..][..L];
+                let mut number = T::ZERO;
+                for row in 0..window.rows {
+                    for column in 0..window.columns {
+                        let v: [T; L] = load(v, start + row * line + column * channels);
+                        for ((y, place), v) in y.iter_mut().zip(place).zip(v) {
+                            *y = if place == number { v } else { *y };
+                        }
+                        number += T::ONE;
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[inline(always)]
 fn average_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
     let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
     let line = shape.width * channels;
@@ -412,6 +470,15 @@ for_each_isa! {
     fn max<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) = max_body;
 }
 for_each_isa! {
+    fn max_select<T: Float>(
+        shape: &PoolShape,
+        rows: Range<usize>,
+        x: &[T],
+        v: &[T],
+        y: &mut [T],
+    ) = max_select_body;
+}
+for_each_isa! {
     fn average<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) = average_body;
 }
 for_each_isa! {
@@ -484,11 +551,13 @@ mod tests {
         }
         let dy: Vec<T> = random.halves(shape.output_elements());
         let wide: Vec<f64> = x.iter().map(|x| x.to_f64()).collect();
-        let (mut max_y, mut average_y) = (Vec::new(), Vec::new());
+        let v: Vec<T> = random.halves(x.len());
+        let (mut max_y, mut average_y, mut selected) = (Vec::new(), Vec::new(), Vec::new());
         let (mut max_dx, mut average_dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         for (window, dy) in windows(shape).iter().zip(&dy) {
             let place = first_maximum(&wide, window);
             max_y.push(place.map_or(f64::NEG_INFINITY, |place| wide[place]));
+            selected.push(place.map_or(0.0, |place| v[place].to_f64()));
             if let Some(place) = place {
                 max_dx[place] += dy.to_f64();
             }
@@ -506,6 +575,12 @@ mod tests {
                 kernel.run(isa, chunk, &x, Disjoint::new(&mut y));
             }
             assert_close(&y, &max_y, "max", isa, shape);
+
+            let kernel = MaxPoolSelect::new(*shape);
+            for chunk in random.shuffled(kernel.chunks()) {
+                kernel.run(isa, chunk, &x, &v, Disjoint::new(&mut y));
+            }
+            assert_close(&y, &selected, "max select", isa, shape);
 
             let kernel = AveragePool::new(*shape);
             for chunk in random.shuffled(kernel.chunks()) {

@@ -393,17 +393,29 @@ impl std::error::Error for LabelError {}
 pub struct SparseCrossEntropy<T> {
     rows: Rows,
     ignored: Option<i64>,
+    normalized: bool,
     element: PhantomData<T>,
 }
 
 impl<T: SoftmaxElement> SparseCrossEntropy<T> {
     /// Of `rows` rows of `classes` logits; rows labelled `ignored` have loss and gradient 0.
     pub fn new(rows: usize, classes: usize, ignored: Option<i64>) -> Self {
-        Self { rows: Rows { rows, columns: classes }, ignored, element: PhantomData }
+        Self { rows: Rows { rows, columns: classes }, ignored, normalized: false, element: PhantomData }
+    }
+
+    /// The same for logits that are logarithms of probabilities already: the loss is `-x[label]`.
+    #[must_use]
+    pub fn normalized(self) -> Self {
+        Self { normalized: true, ..self }
     }
 
     pub fn chunks(&self) -> usize {
         self.rows.chunks()
+    }
+
+    /// Where in the logits a row's label stands; nowhere for one that is ignored.
+    fn place(&self, row: usize, label: i64) -> Option<usize> {
+        (Some(label) != self.ignored).then(|| row * self.rows.columns + label as usize)
     }
 
     fn check(&self, rows: &Range<usize>, labels: &[i64]) -> Result<(), LabelError> {
@@ -431,7 +443,16 @@ impl<T: SoftmaxElement> SparseCrossEntropy<T> {
         assert_eq!((labels.len(), losses.len()), (self.rows.rows, self.rows.rows), "labels and losses");
         let rows = self.rows.rows(chunk);
         self.check(&rows, labels)?;
-        if self.rows.columns > 0 {
+        if self.normalized {
+            // SAFETY: chunks have different rows.
+            let losses = unsafe { losses.range(rows.clone()) };
+            for ((row, loss), &label) in rows.zip(losses).zip(&labels[self.rows.rows(chunk)]) {
+                *loss = match self.place(row, label) {
+                    Some(place) => -logits[place],
+                    None => T::ZERO,
+                };
+            }
+        } else if self.rows.columns > 0 {
             let (x, labels) = (&logits[self.rows.elements(&rows)], &labels[rows.clone()]);
             // SAFETY: chunks have different rows.
             T::losses(isa, self.rows.columns, self.ignored, x, labels, unsafe { losses.range(rows) });
@@ -463,6 +484,17 @@ impl<T: SoftmaxElement> SparseCrossEntropy<T> {
             return Ok(());
         }
         let range = self.rows.elements(&rows);
+        if self.normalized {
+            // SAFETY: chunks have different rows.
+            let dx = unsafe { dx.range(range.clone()) };
+            dx.fill(T::ZERO);
+            for row in rows {
+                if let Some(place) = self.place(row, labels[row]) {
+                    dx[place - range.start] = -gradient[row];
+                }
+            }
+            return Ok(());
+        }
         let (x, labels, gradient) = (&logits[range.clone()], &labels[rows.clone()], &gradient[rows]);
         // SAFETY: chunks have different rows.
         T::loss_gradients(isa, self.rows.columns, self.ignored, x, labels, gradient, unsafe { dx.range(range) });
@@ -560,6 +592,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn logarithms_of_probabilities_are_picked() {
+        let kernel = SparseCrossEntropy::<f32>::new(3, 2, Some(-1)).normalized();
+        let (x, labels, g) = ([-0.5, -1.0, -2.0, -0.1, -3.0, -4.0], [1, -1, 0], [2.0, 3.0, 4.0]);
+        let (mut losses, mut dx) = ([9.0; 3], [9.0; 6]);
+        kernel.run(Isa::active(), 0, &x, &labels, Disjoint::new(&mut losses)).unwrap();
+        kernel.run_gradient(Isa::active(), 0, &x, &labels, &g, Disjoint::new(&mut dx)).unwrap();
+        assert_eq!((losses, dx), ([1.0, 0.0, 3.0], [0.0, -2.0, 0.0, 0.0, -4.0, 0.0]));
+        assert!(kernel.run(Isa::active(), 0, &x, &[0, 2, 0], Disjoint::new(&mut losses)).is_err());
     }
 
     #[test]

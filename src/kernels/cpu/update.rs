@@ -247,6 +247,11 @@ impl<T: UpdateElement> Sgd<T> {
         chunks(self.length)
     }
 
+    /// The elements that chunk `chunk` updates.
+    pub fn range(&self, chunk: usize) -> Range<usize> {
+        range(self.length, chunk)
+    }
+
     /// Updates the part of chunk `chunk`; `momentum` is the slot, given exactly if `step.momentum` is not 0.
     ///
     /// # Panics
@@ -285,6 +290,11 @@ impl<T: UpdateElement> Adam<T> {
 
     pub fn chunks(&self) -> usize {
         chunks(self.length)
+    }
+
+    /// The elements that chunk `chunk` updates.
+    pub fn range(&self, chunk: usize) -> Range<usize> {
+        range(self.length, chunk)
     }
 
     /// Updates the part of chunk `chunk`.

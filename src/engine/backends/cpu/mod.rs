@@ -8,9 +8,12 @@ mod index;
 mod lowered;
 mod matmul;
 mod movement;
+mod norm;
+mod pool;
 mod random;
 mod reduce;
 mod rnn;
+mod softmax;
 mod update;
 
 use ironhorn_kernels::cpu::elementwise::Element;
@@ -56,6 +59,17 @@ impl Backend for Cpu {
             Op::Conv(op) => conv::forward(isa, op, inputs, outputs),
             Op::ConvInputGrad(op) => conv::input_gradient(isa, op, inputs, outputs),
             Op::ConvKernelGrad(op) => conv::kernel_gradient(isa, op, inputs, outputs),
+            Op::Pool(op) => pool::forward(isa, op, inputs, outputs),
+            Op::MaxPoolGrad(op) => pool::max_gradient(isa, op, inputs, outputs),
+            Op::MaxPoolSelect(op) => pool::max_select(isa, op, inputs, outputs),
+            Op::AveragePoolGrad(op) => pool::average_gradient(isa, op, inputs, outputs),
+            Op::Softmax(_) => softmax::forward(isa, false, inputs, outputs),
+            Op::LogSoftmax(_) => softmax::forward(isa, true, inputs, outputs),
+            Op::SoftmaxGrad(op) => softmax::gradient(isa, op, inputs, outputs),
+            Op::SparseCrossEntropy(op) => softmax::losses(isa, op.normalized, inputs, outputs),
+            Op::SparseCrossEntropyGrad(op) => softmax::loss_gradients(isa, op.normalized, inputs, outputs),
+            Op::BatchNormTrain(op) => norm::train(isa, op, inputs, outputs),
+            Op::BatchNormGrad(op) => norm::gradient(isa, op, inputs, outputs),
             Op::Take(op) => index::take(op, inputs, outputs),
             Op::TakeGrad(op) => index::take_grad(isa, op, inputs, outputs),
             Op::OneHot(op) => index::one_hot(op, inputs, outputs),

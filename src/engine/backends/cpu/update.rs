@@ -1,133 +1,144 @@
-//! Optimizer updates: the tensors of one op one after the other, each cut into chunks.
+//! Optimizer updates: one kernel for all variables, whose chunks are those of each variable one after the other.
 //!
-//! ```text
-//! phase 0 (one chunk)   copy what is not updated in place
-//! phase 1               for tensor, for chunk of it: one pass over parameter, gradient and slots
-//! ```
+//! A plan lets an output be the very memory of the input it is the new value of. Where it is not, as in eager calls, a
+//! chunk copies its own elements first and then works in place all the same.
 
+use ironhorn_kernels::cpu::disjoint::Disjoint;
 use ironhorn_kernels::cpu::simd::Isa;
 use ironhorn_kernels::cpu::update::{Adam, AdamSlots, AdamStep, Sgd, SgdStep};
+use std::ops::Range;
 
 use super::{Cost, Io, Lowered, Lowering, floats};
 use crate::core::{DType, Error, Result, Spec};
 use crate::ops::update::adam::AdamUpdate;
 use crate::ops::update::sgd::SgdUpdate;
 
-/// Reads a scalar input of any numeric type that a learning rate or a step may have.
-fn number(io: &Io, input: usize, dtype: DType) -> Result<f64> {
-    // SAFETY: by the contract of `Kernel::run` the input holds one element of its type.
+/// The variable that each chunk belongs to, and which of its chunks it is.
+fn chunk_table(chunks: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+    chunks.enumerate().flat_map(|(variable, chunks)| (0..chunks).map(move |chunk| (variable, chunk))).collect()
+}
+
+/// A scalar input as a double.
+///
+/// # Safety
+/// The input holds one element of this type.
+unsafe fn scalar(io: &Io, index: usize, dtype: DType) -> Result<f64> {
+    // SAFETY: by this function's contract.
     unsafe {
         Ok(match dtype {
-            DType::Float32 => f64::from(io.input::<f32>(input, 1)[0]),
-            DType::Float64 => io.input::<f64>(input, 1)[0],
-            DType::Int32 => f64::from(io.input::<i32>(input, 1)[0]),
-            DType::Int64 => io.input::<i64>(input, 1)[0] as f64,
-            other => return Err(Error::dtype(format!("a learning rate or step of type {other}; use float32 or int32"))),
+            DType::Float32 => f64::from(io.input::<f32>(index, 1)[0]),
+            DType::Float64 => io.input::<f64>(index, 1)[0],
+            DType::Int32 => f64::from(io.input::<i32>(index, 1)[0]),
+            DType::Uint32 => f64::from(io.input::<u32>(index, 1)[0]),
+            DType::Int64 => io.input::<i64>(index, 1)[0] as f64,
+            DType::Uint64 => io.input::<u64>(index, 1)[0] as f64,
+            other => return Err(Error::internal(format!("a scalar of type {other} in an update"))),
         })
     }
 }
 
-/// Copies the inputs that are updated to outputs that lie elsewhere.
-fn copy_apart(io: &Io, updated: &[usize], bytes: &[usize]) {
-    for (output, &input) in updated.iter().enumerate() {
-        if io.outputs[output].cast_const() != io.inputs[input] {
-            // SAFETY: by the contract of `Kernel::run` both hold this tensor's bytes, and different buffers do not overlap.
-            unsafe { std::ptr::copy_nonoverlapping(io.inputs[input], io.outputs[output], bytes[output]) };
+/// Output `output`, whose part `range` holds what input `input` does.
+///
+/// # Safety
+/// Both hold `length` elements; they are the same memory or do not overlap; no other chunk uses `range`.
+unsafe fn in_place<T: Copy>(
+    io: &Io,
+    input: usize,
+    output: usize,
+    length: usize,
+    range: Range<usize>,
+) -> Result<Disjoint<'_, T>> {
+    if !io.wants(output) {
+        return Err(Error::unsupported("every result of an update must be written to its variable or returned"));
+    }
+    // SAFETY: by this function's contract.
+    unsafe {
+        let place = io.output::<T>(output, length);
+        if !std::ptr::eq(io.inputs[input], io.outputs[output].cast_const()) {
+            let from = &io.input::<T>(input, length)[range.clone()];
+            place.range(range).copy_from_slice(from);
         }
+        Ok(place)
     }
 }
 
-/// The tensor that a chunk belongs to, and the chunk's number in it.
-fn locate(chunks: &[usize], chunk: usize) -> (usize, usize) {
-    let mut chunk = chunk;
-    for (tensor, &count) in chunks.iter().enumerate() {
-        if chunk < count {
-            return (tensor, chunk);
-        }
-        chunk -= count;
-    }
-    unreachable!("a chunk beyond the last tensor")
+fn lengths(variables: &[Spec]) -> Result<Vec<usize>> {
+    variables.iter().map(|variable| variable.shape.elements()).collect()
 }
 
-fn rate(decay: &[crate::ops::Real], tensor: usize) -> f64 {
-    decay.get(tensor).map_or(0.0, |rate| rate.0)
+/// The cost of reading `read` and writing `written` arrays a variable.
+fn cost(lengths: &[usize], dtype: DType, flops: f64, arrays: f64) -> Cost {
+    let total: f64 = lengths.iter().map(|&length| length as f64).sum();
+    Cost { flops: total * flops, bytes: total * arrays * dtype.size() as f64 }
 }
 
 pub fn sgd(isa: Isa, op: &SgdUpdate, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let op = op.clone();
-    let count = op.count;
-    let lengths = inputs[1..=count].iter().map(|spec| spec.shape.elements()).collect::<Result<Vec<_>>>()?;
-    let bytes = outputs.iter().map(Spec::bytes).collect::<Result<Vec<_>>>()?;
-    let updated = crate::ops::Operation::updated_inputs(&op);
+    let (op, count) = (op.clone(), op.count);
+    let lengths = lengths(&inputs[1..=count])?;
     let rate_dtype = inputs[0].dtype;
-    let total = lengths.iter().sum::<usize>() as f64;
-    let cost = Cost { flops: 3.0 * total, bytes: 3.0 * total * inputs[1].dtype.size() as f64 };
-    floats!(inputs[1].dtype, T => {
-        let kernels: Vec<Sgd<T>> = lengths.iter().map(|&length| Sgd::new(length)).collect();
-        let chunks: Vec<usize> = kernels.iter().map(Sgd::chunks).collect();
-        let all = chunks.iter().sum();
-        let run = move |phase: usize, chunk: usize, io: &Io| {
-            if phase == 0 {
-                copy_apart(io, &updated, &bytes);
-                return Ok(());
-            }
-            let (tensor, chunk) = locate(&chunks, chunk);
-            let step = SgdStep {
-                learning_rate: number(io, 0, rate_dtype)? as T,
-                momentum: op.momentum.0 as T,
-                nesterov: op.nesterov,
-                weight_decay: rate(&op.weight_decay, tensor) as T,
-                gradient_scale: 1.0,
-            };
-            let length = lengths[tensor];
-            // SAFETY: by the contract of `Kernel::run`; chunks write parts of their own.
+    let dtype = outputs[0].dtype;
+    let cost = if op.has_slots() { cost(&lengths, dtype, 4.0, 5.0) } else { cost(&lengths, dtype, 2.0, 3.0) };
+    floats!(dtype, T => {
+        let table = chunk_table(lengths.iter().map(|&length| Sgd::<T>::new(length).chunks()));
+        let chunks = table.len();
+        let run = move |_: usize, chunk: usize, io: &Io| -> Result<()> {
+            let (i, part) = table[chunk];
+            let length = lengths[i];
+            let kernel = Sgd::<T>::new(length);
+            let range = kernel.range(part);
+            // SAFETY: by the contract of `Kernel::run`; chunks have different parts.
             unsafe {
-                let slot = op.has_slots().then(|| io.output::<T>(count + tensor, length));
-                let gradient = io.input::<T>(1 + count + tensor, length);
-                kernels[tensor].run(isa, chunk, step, io.output::<T>(tensor, length), gradient, slot);
+                let step = SgdStep {
+                    learning_rate: scalar(io, 0, rate_dtype)? as T,
+                    momentum: op.momentum.0 as T,
+                    nesterov: op.nesterov,
+                    weight_decay: op.weight_decay[i].0 as T,
+                    gradient_scale: 1.0,
+                };
+                let parameter = in_place::<T>(io, 1 + i, i, length, range.clone())?;
+                let momentum = if op.has_slots() {
+                    Some(in_place::<T>(io, 1 + 2 * count + i, count + i, length, range)?)
+                } else {
+                    None
+                };
+                kernel.run(isa, part, step, parameter, io.input::<T>(1 + count + i, length), momentum);
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(1, run).then(all).cost(cost)))
+        Ok(Some(Lowered::new(chunks, run).cost(cost)))
     })
 }
 
 pub fn adam(isa: Isa, op: &AdamUpdate, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let op = op.clone();
-    let count = op.count;
-    let lengths = inputs[2..2 + count].iter().map(|spec| spec.shape.elements()).collect::<Result<Vec<_>>>()?;
-    let bytes = outputs.iter().map(Spec::bytes).collect::<Result<Vec<_>>>()?;
-    let updated = crate::ops::Operation::updated_inputs(&op);
-    let dtypes = (inputs[0].dtype, inputs[1].dtype);
-    let total = lengths.iter().sum::<usize>() as f64;
-    let cost = Cost { flops: 12.0 * total, bytes: 7.0 * total * inputs[2].dtype.size() as f64 };
-    floats!(inputs[2].dtype, T => {
-        let kernels: Vec<Adam<T>> = lengths.iter().map(|&length| Adam::new(length)).collect();
-        let chunks: Vec<usize> = kernels.iter().map(Adam::chunks).collect();
-        let all = chunks.iter().sum();
-        let run = move |phase: usize, chunk: usize, io: &Io| {
-            if phase == 0 {
-                copy_apart(io, &updated, &bytes);
-                return Ok(());
-            }
-            let (tensor, chunk) = locate(&chunks, chunk);
-            let (rate_now, step) = (number(io, 0, dtypes.0)?, number(io, 1, dtypes.1)?);
-            let decay = rate(&op.weight_decay, tensor);
-            let step =
-                AdamStep::<T>::new(step as u64, rate_now, op.beta_1.0, op.beta_2.0, op.epsilon.0, decay, 1.0);
-            let length = lengths[tensor];
-            // SAFETY: by the contract of `Kernel::run`; chunks write parts of their own.
+    let (op, count) = (op.clone(), op.count);
+    let lengths = lengths(&inputs[2..2 + count])?;
+    let (rate_dtype, step_dtype) = (inputs[0].dtype, inputs[1].dtype);
+    let dtype = outputs[0].dtype;
+    let cost = cost(&lengths, dtype, 12.0, if op.amsgrad { 9.0 } else { 7.0 });
+    floats!(dtype, T => {
+        let table = chunk_table(lengths.iter().map(|&length| Adam::<T>::new(length).chunks()));
+        let chunks = table.len();
+        let run = move |_: usize, chunk: usize, io: &Io| -> Result<()> {
+            let (i, part) = table[chunk];
+            let length = lengths[i];
+            let kernel = Adam::<T>::new(length);
+            let range = kernel.range(part);
+            // SAFETY: by the contract of `Kernel::run`; chunks have different parts.
             unsafe {
-                let slots = AdamSlots {
-                    first: io.output::<T>(count + tensor, length),
-                    second: io.output::<T>(2 * count + tensor, length),
-                    largest: op.amsgrad.then(|| io.output::<T>(3 * count + tensor, length)),
+                let (rate, number) = (scalar(io, 0, rate_dtype)?, scalar(io, 1, step_dtype)?);
+                let (decay, epsilon) = (op.weight_decay[i].0, op.epsilon.0);
+                let step = AdamStep::<T>::new(number as u64, rate, op.beta_1.0, op.beta_2.0, epsilon, decay, 1.0);
+                let slot = |column: usize| {
+                    let input = 2 + (1 + column) * count + i;
+                    in_place::<T>(io, input, column * count + i, length, range.clone())
                 };
-                let gradient = io.input::<T>(2 + count + tensor, length);
-                kernels[tensor].run(isa, chunk, step, io.output::<T>(tensor, length), gradient, slots);
+                let parameter = in_place::<T>(io, 2 + i, i, length, range.clone())?;
+                let largest = if op.amsgrad { Some(slot(3)?) } else { None };
+                let slots = AdamSlots { first: slot(1)?, second: slot(2)?, largest };
+                kernel.run(isa, part, step, parameter, io.input::<T>(2 + count + i, length), slots);
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(1, run).then(all).cost(cost)))
+        Ok(Some(Lowered::new(chunks, run).cost(cost)))
     })
 }

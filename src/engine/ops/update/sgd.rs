@@ -1,28 +1,36 @@
-//! `sgd_update(lr, params.., gradients.., [momentums..])`: stochastic gradient descent, by Keras' order of operations.
+//! `sgd_update(learning_rate, p.., g.., m..)`: one step of stochastic gradient descent on many variables.
 //!
 //! ```text
-//! p -= p * decay * lr
-//! without momentum    p -= lr g
-//! with momentum       m = momentum m - lr g;   p += m         (Nesterov: p += momentum m - lr g)
+//! p = p - p weight_decay lr                         where there is decay
+//! p = p - lr g                                      without momentum, and without slots m
+//! m = momentum m - lr g;   p = p + m                or, nesterov, p = p + momentum m - lr g
 //! ```
 //!
-//! Outputs are the new parameters and the new momentums. It has no derivative.
+//! No gradient: it is the end of a training step.
 
-use super::{check_columns, parse_decay};
+use super::{Columns, count_and_decay, no_derivative};
 use crate::core::{Error, Result, Spec};
 use crate::ops::{Attributes, Effects, GradContext, Operation, Real, Value};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SgdUpdate {
+    /// How many variables.
     pub count: usize,
     pub momentum: Real,
     pub nesterov: bool,
+    /// Of every variable.
     pub weight_decay: Vec<Real>,
 }
 
 impl SgdUpdate {
+    /// Whether there is a slot for every variable.
     pub fn has_slots(&self) -> bool {
         self.momentum.0 != 0.0
+    }
+
+    fn columns(&self) -> Columns {
+        let slots: &[&str] = if self.has_slots() { &["momentum"] } else { &[] };
+        Columns { scalars: 1, count: self.count, slots }
     }
 }
 
@@ -30,21 +38,26 @@ impl Operation for SgdUpdate {
     const NAME: &'static str = "sgd_update";
 
     fn parse(attributes: &mut Attributes) -> Result<Self> {
+        let (count, weight_decay) = count_and_decay(attributes)?;
+        let momentum = attributes.float("momentum", 0.0)?;
+        // A momentum must not vanish where it is rounded to float32.
+        if !(0.0..=1.0).contains(&momentum) || (momentum > 0.0 && momentum < 1e-30) {
+            return Err(Error::value(format!("momentum must be 0, or between 1e-30 and 1, got {momentum}")));
+        }
         Ok(SgdUpdate {
-            count: attributes.int("count", 0)?.max(0) as usize,
-            momentum: Real(attributes.float("momentum", 0.0)?),
+            count,
+            momentum: Real(momentum.abs()),
             nesterov: attributes.bool("nesterov", false)?,
-            weight_decay: parse_decay(attributes)?,
+            weight_decay,
         })
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
-        check_columns(inputs, 1, self.count, 2 + usize::from(self.has_slots()), &self.weight_decay)?;
-        Ok(self.updated_inputs().into_iter().map(|input| inputs[input].clone()).collect())
+        self.columns().infer(inputs)
     }
 
     fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
-        Err(Error::unsupported("an optimizer's update has no derivative; write the update in ops to differentiate it"))
+        Err(no_derivative(Self::NAME))
     }
 
     fn effects(&self) -> Effects {
@@ -52,8 +65,6 @@ impl Operation for SgdUpdate {
     }
 
     fn updated_inputs(&self) -> Vec<usize> {
-        let parameters = 1..=self.count;
-        let slots = 1 + 2 * self.count..1 + 3 * self.count;
-        if self.has_slots() { parameters.chain(slots).collect() } else { parameters.collect() }
+        self.columns().updated()
     }
 }

@@ -1,5 +1,10 @@
 //! Ops of neural networks and optimizer updates: kernels against naive loops and decompositions, derivatives against
 //! finite differences.
 
+mod batch_norm;
 mod check;
 mod conv;
+mod cross_entropy;
+mod pool;
+mod softmax;
+mod update;

@@ -1,0 +1,231 @@
+//! Pooling: the maximum or mean of `x` over windows of one or two spatial axes, channels last.
+//!
+//! ```text
+//! x (batch, spatial.., channels) -> y (batch, windows.., channels)
+//! ```
+//!
+//! Padding takes no part: it is never the maximum, and a mean counts only what is inside. The gradient of a maximum goes
+//! to the first one of its window. Each gradient is linear in what arrives, with the other's op as its derivative:
+//!
+//! ```text
+//! max      dx = max_pool_grad(x, g)              its gradient for g: max_pool_select(x, v), v at x's first maximum
+//! average  dx = average_pool_grad(g, like x)     its gradient for g: the average pool of v
+//! ```
+
+use super::half_by_float32;
+use crate::core::{Error, Result, Shape, Spec};
+use crate::ops::nn::conv::Padding;
+use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_inputs, one_of};
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PoolKind {
+    Max,
+    Average,
+}
+
+/// Where windows lie, for every spatial axis.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Windows {
+    pub sizes: Vec<usize>,
+    pub strides: Vec<usize>,
+    pub padding: Padding,
+}
+
+impl Windows {
+    fn parse(attributes: &mut Attributes) -> Result<Windows> {
+        let sizes = attributes.sizes("window")?;
+        Ok(Windows { strides: attributes.sizes_or("strides", &sizes)?, sizes, padding: Padding::parse(attributes)? })
+    }
+
+    /// The shape of what is pooled from `x`.
+    fn infer_shape(&self, x: &Shape) -> Result<Shape> {
+        let spatial = self.sizes.len();
+        if !(1..=2).contains(&spatial) {
+            return Err(Error::unsupported(format!(
+                "pooling over {spatial} spatial axes; one and two are supported, so fold further axes into the batch"
+            )));
+        }
+        if x.rank() != spatial + 2 {
+            return Err(Error::shape(format!(
+                "a window over {spatial} axes takes an input of {} axes (batch, spatial.., channels), got shape {x}",
+                spatial + 2
+            )));
+        }
+        if self.strides.len() != spatial {
+            return Err(Error::shape(format!("{} strides for a window over {spatial} axes", self.strides.len())));
+        }
+        if self.sizes.contains(&0) || self.strides.contains(&0) {
+            return Err(Error::value("windows and strides must be at least 1"));
+        }
+        self.padding.check(spatial)?;
+        let mut dims = vec![x.0[0]];
+        for axis in 0..spatial {
+            dims.push(self.padding.output(axis, x.0[axis + 1], self.sizes[axis], self.strides[axis], 1)?);
+        }
+        dims.push(x.0[spatial + 1]);
+        Ok(Shape(dims))
+    }
+
+    /// Fails unless `pooled` has the shape of what is pooled from `x`.
+    fn check_pooled(&self, x: &Shape, pooled: &Shape) -> Result<()> {
+        let y = self.infer_shape(x)?;
+        if y.agrees(pooled) {
+            Ok(())
+        } else {
+            Err(Error::shape(format!("a gradient of shape {pooled} for an output of shape {y}")))
+        }
+    }
+}
+
+fn expect_same_float(inputs: &[&Spec]) -> Result<()> {
+    let dtype = inputs[0].dtype;
+    if !dtype.is_float() {
+        return Err(Error::dtype(format!("takes floats, got {dtype}; cast the input first")));
+    }
+    match inputs.iter().find(|input| input.dtype != dtype) {
+        None => Ok(()),
+        Some(other) => {
+            Err(Error::dtype(format!("inputs have types {dtype} and {}; cast them to one type", other.dtype)))
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Pool {
+    pub kind: PoolKind,
+    pub windows: Windows,
+}
+
+impl Operation for Pool {
+    const NAME: &'static str = "pool";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        let kinds = [("max", PoolKind::Max), ("average", PoolKind::Average)];
+        Ok(Pool { kind: one_of("kind", &attributes.text("kind", "")?, &kinds)?, windows: Windows::parse(attributes)? })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 1)?;
+        expect_same_float(inputs)?;
+        Ok(vec![Spec::new(self.windows.infer_shape(&inputs[0].shape)?, inputs[0].dtype)])
+    }
+
+    fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        let g = context.gradient(0)?;
+        let (x, windows) = (context.inputs[0], self.windows.clone());
+        let dx = match self.kind {
+            PoolKind::Max => context.graph.apply(MaxPoolGrad { windows }, &[x, g])?,
+            PoolKind::Average => context.graph.apply(AveragePoolGrad { windows }, &[g, x])?,
+        };
+        Ok(vec![Some(dx)])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
+    }
+
+    fn promotion(&self) -> Promotion {
+        Promotion::Float
+    }
+}
+
+/// The gradient of a maximum: `(x, g)`, each `g` at the first maximum of its window.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MaxPoolGrad {
+    pub windows: Windows,
+}
+
+impl Operation for MaxPoolGrad {
+    const NAME: &'static str = "max_pool_grad";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(MaxPoolGrad { windows: Windows::parse(attributes)? })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 2)?;
+        expect_same_float(inputs)?;
+        self.windows.check_pooled(&inputs[0].shape, &inputs[1].shape)?;
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        let v = context.gradient(0)?;
+        let select = MaxPoolSelect { windows: self.windows.clone() };
+        // Where the maximum lies does not change with x, almost everywhere.
+        Ok(vec![None, Some(context.graph.apply(select, &[context.inputs[0], v])?)])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
+    }
+}
+
+/// `(x, v)`: the element of `v` where `x` has the first maximum of each window.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MaxPoolSelect {
+    pub windows: Windows,
+}
+
+impl Operation for MaxPoolSelect {
+    const NAME: &'static str = "max_pool_select";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(MaxPoolSelect { windows: Windows::parse(attributes)? })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 2)?;
+        expect_same_float(inputs)?;
+        let (x, v) = (&inputs[0].shape, &inputs[1].shape);
+        if !x.agrees(v) {
+            return Err(Error::shape(format!("x of shape {x} and v of shape {v} must have one shape")));
+        }
+        Ok(vec![Spec::new(self.windows.infer_shape(x)?, inputs[0].dtype)])
+    }
+
+    fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        let g = context.gradient(0)?;
+        let place = MaxPoolGrad { windows: self.windows.clone() };
+        Ok(vec![None, Some(context.graph.apply(place, &[context.inputs[0], g])?)])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
+    }
+}
+
+/// The gradient of a mean: `(g, like x)`, each `g` shared among its window.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct AveragePoolGrad {
+    pub windows: Windows,
+}
+
+impl Operation for AveragePoolGrad {
+    const NAME: &'static str = "average_pool_grad";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(AveragePoolGrad { windows: Windows::parse(attributes)? })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 2)?;
+        expect_same_float(&inputs[..1])?;
+        self.windows.check_pooled(&inputs[1].shape, &inputs[0].shape)?;
+        Ok(vec![Spec::new(inputs[1].shape.clone(), inputs[0].dtype)])
+    }
+
+    fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        let v = context.gradient(0)?;
+        let average = Pool { kind: PoolKind::Average, windows: self.windows.clone() };
+        Ok(vec![Some(context.graph.apply(average, &[v])?), None])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
+    }
+
+    fn shape_only(&self) -> &'static [usize] {
+        &[1]
+    }
+}

@@ -1,0 +1,207 @@
+//! Optimizer updates, on arrays and in place on a program's variables.
+
+use ironhorn_engine::core::{Array, DType, Error, Spec};
+use ironhorn_engine::ops::update::adam::AdamUpdate;
+use ironhorn_engine::ops::update::sgd::SgdUpdate;
+use ironhorn_engine::ops::{Attribute, Attributes, Graph, Op, Real, Value};
+use ironhorn_engine::program::plan::{Memory, Place};
+use ironhorn_engine::program::{Plan, Program, gradients, passes};
+
+use crate::check::{Lcg, assert_close, cast, numbers, run};
+
+const RATE: f64 = 0.1;
+
+fn sgd(count: usize, momentum: f64, nesterov: bool, decay: &[f64]) -> SgdUpdate {
+    let weight_decay = decay.iter().copied().map(Real).collect();
+    SgdUpdate { count, momentum: Real(momentum), nesterov, weight_decay }
+}
+
+fn adam(count: usize, amsgrad: bool, decay: &[f64]) -> AdamUpdate {
+    let weight_decay = decay.iter().copied().map(Real).collect();
+    AdamUpdate { count, beta_1: Real(0.9), beta_2: Real(0.99), epsilon: Real(1e-3), amsgrad, weight_decay }
+}
+
+fn rate(dtype: DType) -> Array {
+    Array::scalar(RATE, dtype).unwrap()
+}
+
+const SIZES: [&[usize]; 4] = [&[3, 5], &[], &[0, 4], &[40_000]];
+
+/// `columns` lists of arrays of `SIZES`, with numbers of at least 0 from the list `from` on.
+fn columns(random: &mut Lcg, columns: usize, from: usize, dtype: DType) -> Vec<Array> {
+    let mut arrays = Vec::new();
+    for column in 0..columns {
+        for sizes in SIZES {
+            let mut array = random.floats(sizes);
+            if column >= from {
+                array.make_mut::<f64>().unwrap().iter_mut().for_each(|x| *x = x.abs());
+            }
+            arrays.push(cast(&array, dtype));
+        }
+    }
+    arrays
+}
+
+fn check(found: &[Array], expected: &[Vec<f64>], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_close(found, expected, tolerance, &format!("output {i}"));
+    }
+}
+
+#[test]
+fn sgd_follows_its_rule() {
+    let mut random = Lcg(1);
+    let decay = [0.0, 0.5, 0.1, 0.2];
+    for (dtype, tolerance) in [(DType::Float64, 1e-14), (DType::Float32, 1e-6)] {
+        for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
+            let arrays = columns(&mut random, if momentum > 0.0 { 3 } else { 2 }, 9, dtype);
+            let mut expected = vec![Vec::new(); arrays.len() - 4];
+            for i in 0..4 {
+                let column: Vec<Vec<f64>> = arrays[i..].iter().step_by(4).map(numbers).collect();
+                for e in 0..column[0].len() {
+                    let p = column[0][e] - column[0][e] * decay[i] * RATE;
+                    let mut change = -RATE * column[1][e];
+                    if momentum > 0.0 {
+                        let m = momentum * column[2][e] - RATE * column[1][e];
+                        expected[4 + i].push(m);
+                        change = if nesterov { momentum * m - RATE * column[1][e] } else { m };
+                    }
+                    expected[i].push(p + change);
+                }
+            }
+            for rate_dtype in [DType::Float32, DType::Float64] {
+                let inputs: Vec<Array> = std::iter::once(rate(rate_dtype)).chain(arrays.iter().cloned()).collect();
+                let found = run(sgd(4, momentum, nesterov, &decay), &inputs).unwrap();
+                let tolerance = if rate_dtype == DType::Float32 { 1e-6f64.max(tolerance) } else { tolerance };
+                check(&found, &expected, tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn adam_follows_its_rule() {
+    let mut random = Lcg(2);
+    let decay = [0.1, 0.0, 0.0, 0.3];
+    for (dtype, tolerance) in [(DType::Float64, 1e-13), (DType::Float32, 2e-6)] {
+        for amsgrad in [false, true] {
+            let arrays = columns(&mut random, if amsgrad { 5 } else { 4 }, 3, dtype);
+            let step = 3;
+            let alpha = RATE * (1.0 - 0.99f64.powi(step)).sqrt() / (1.0 - 0.9f64.powi(step));
+            let mut expected = vec![Vec::new(); arrays.len() - 4];
+            for i in 0..4 {
+                let column: Vec<Vec<f64>> = arrays[i..].iter().step_by(4).map(numbers).collect();
+                for e in 0..column[0].len() {
+                    let (p, g) = (column[0][e], column[1][e]);
+                    let m = column[2][e] + (g - column[2][e]) * 0.1;
+                    let v = column[3][e] + (g * g - column[3][e]) * 0.01;
+                    let mut root = v;
+                    expected[4 + i].push(m);
+                    expected[8 + i].push(v);
+                    if amsgrad {
+                        root = column[4][e].max(v);
+                        expected[12 + i].push(root);
+                    }
+                    expected[i].push(p - p * decay[i] * RATE - m * alpha / (root.sqrt() + 1e-3));
+                }
+            }
+            for step_dtype in [DType::Int32, DType::Int64, DType::Uint32] {
+                let step = Array::scalar(f64::from(step), step_dtype).unwrap();
+                let inputs: Vec<Array> = [rate(DType::Float64), step].into_iter().chain(arrays.clone()).collect();
+                check(&run(adam(4, amsgrad, &decay), &inputs).unwrap(), &expected, tolerance);
+            }
+        }
+    }
+}
+
+/// Runs a program on variables, which it writes.
+fn run_on(program: &Program, variables: &mut [Array], inputs: &[Array]) -> Plan {
+    let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.sizes().to_vec()).collect();
+    let plan = Plan::new(program, &sizes).unwrap();
+    let mut arena = vec![0f64; plan.arena_bytes / 8 + 16];
+    let addresses: Vec<*const u8> = inputs.iter().map(Array::as_ptr).collect();
+    let variables: Vec<*mut u8> =
+        variables.iter_mut().map(|v| v.make_mut::<f64>().unwrap().as_mut_ptr().cast()).collect();
+    let start = arena.as_mut_ptr().cast::<u8>();
+    let offset = start.align_offset(64);
+    let memory = Memory { inputs: &addresses, variables: &variables, outputs: &[], arena: start.wrapping_add(offset) };
+    let mut ios = Vec::new();
+    plan.resolve(&memory, &mut ios);
+    // SAFETY: the variables are this function's own, the arena is long enough, and there are no outputs.
+    unsafe { plan.run_here(&ios, || false).unwrap() };
+    plan
+}
+
+#[test]
+fn variables_are_updated_in_place() {
+    let mut random = Lcg(3);
+    let specs: Vec<Spec> = [&[4, 3][..], &[7]].iter().map(|sizes| Spec::known(sizes, DType::Float64)).collect();
+    let mut graph = Graph::new();
+    let variables: Vec<Value> = (0..4).map(|i| graph.variable(specs[i % 2].clone())).collect();
+    let arriving: Vec<Value> = specs.iter().map(|spec| graph.input(spec.clone())).collect();
+    let rate_value = graph.scalar(RATE, DType::Float64).unwrap();
+    let (p, m) = variables.split_at(2);
+    let operands: Vec<Value> = [&[rate_value], p, &arriving, m].concat();
+    let op = sgd(2, 0.9, false, &[0.0, 0.0]);
+    let made = graph.append(op.clone(), &operands).unwrap();
+    let writes = made.into_iter().enumerate().collect();
+    let program = passes::run(Program::new(graph, Vec::new(), writes)).unwrap();
+
+    let mut held: Vec<Array> = (0..4).map(|i| random.floats(&specs[i % 2].shape.sizes().unwrap())).collect();
+    let inputs: Vec<Array> = specs.iter().map(|spec| random.floats(&spec.shape.sizes().unwrap())).collect();
+    let eager: Vec<Array> = [&[rate(DType::Float64)], &held[..2], &inputs, &held[2..]].concat();
+    let expected: Vec<Vec<f64>> = run(op, &eager).unwrap().iter().map(numbers).collect();
+    let plan = run_on(&program, &mut held, &inputs);
+    check(&held, &expected, 0.0);
+    assert_eq!(plan.steps.len(), 1, "no copies");
+    assert_eq!(plan.steps[0].outputs, (0..4).map(Place::Variable).collect::<Vec<_>>());
+    assert_eq!(plan.final_phase, 0);
+}
+
+#[test]
+fn errors_name_the_variable() {
+    let array = |sizes: &[usize]| Array::zeros(sizes, DType::Float32).unwrap();
+    let text = |op: Op, inputs: &[Array]| run(op, inputs).unwrap_err().message().to_string();
+    let plain = || Op::from(sgd(2, 0.0, false, &[0.0, 0.0]));
+    let good = [rate(DType::Float32), array(&[2]), array(&[3]), array(&[2]), array(&[3])];
+    assert!(run(plain(), &good).is_ok());
+    let mut bad = good.clone();
+    bad[4] = array(&[4]);
+    assert!(text(plain(), &bad).contains("gradient 1 is float32(4,)"));
+    bad[4] = Array::zeros(&[3], DType::Float64).unwrap();
+    assert!(text(plain(), &bad).contains("gradient 1 is float64(3,); it must have type float32"));
+    assert!(text(plain(), &good[..4]).contains("5 inputs in all, got 4"));
+    let mut whole = good.clone();
+    whole[0] = Array::scalar(1.0, DType::Int32).unwrap();
+    assert!(text(plain(), &whole).contains("learning rate"));
+    let halves: Vec<Array> = good.iter().map(|array| cast(array, DType::Float16)).collect();
+    let halves = [&good[..1], &halves[1..]].concat();
+    assert!(text(plain(), &halves).contains("float32 or float64, got float16"));
+    let step = Array::scalar(1.0, DType::Float32).unwrap();
+    let inputs: Vec<Array> = [good[0].clone(), step].into_iter().chain((0..4).map(|_| array(&[2]))).collect();
+    assert!(text(adam(1, false, &[0.0]).into(), &inputs).contains("the step must be"));
+}
+
+#[test]
+fn attributes() {
+    let attributes = |decay: Vec<f64>| {
+        Attributes::new().with("count", Attribute::Int(2)).with("weight_decay", Attribute::Floats(decay))
+    };
+    assert_eq!(Op::parse("sgd_update", attributes(Vec::new())).unwrap(), sgd(2, 0.0, false, &[0.0, 0.0]).into());
+    let error = Op::parse("sgd_update", attributes(vec![0.1])).unwrap_err();
+    assert!(error.message().contains("1 numbers for 2 variables"), "{error}");
+    let error = Op::parse("sgd_update", attributes(Vec::new()).with("momentum", Attribute::Float(1.5))).unwrap_err();
+    assert!(error.message().contains("momentum must be"), "{error}");
+}
+
+#[test]
+fn there_is_no_derivative() {
+    let mut graph = Graph::new();
+    let spec = Spec::known(&[3], DType::Float64);
+    let (p, g) = (graph.input(spec.clone()), graph.input(spec));
+    let rate = graph.scalar(RATE, DType::Float64).unwrap();
+    let made = graph.append(sgd(1, 0.0, false, &[0.0]), &[rate, p, g]).unwrap();
+    let error = gradients(&mut graph, &[(made[0], None)], &[p]).unwrap_err();
+    assert!(matches!(&error, Error::Unsupported(text) if text.contains("no derivative")), "{error}");
+}
