@@ -78,3 +78,30 @@ def test_interrupt_in_a_callback_keeps_the_model_trainable():
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, verbose=0, callbacks=[Interrupt()])
     model.fit(x[:64], y[:64], verbose=0)
+
+
+def test_interrupt_within_a_long_step_leaves_the_weights_of_the_last_whole_step():
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(2048, 1024)).astype("float32")
+    model = keras.Sequential([keras.layers.Input((1024,)), *(keras.layers.Dense(1024) for _ in range(8))])
+    model.compile("adam", "mse")
+    model.fit(x[:2], x[:2], verbose=0)
+    delays = []
+    for _ in range(3):
+        before = [weight.copy() for weight in model.get_weights()]
+        steps = int(model.optimizer.iterations.numpy())
+        sent = []
+
+        def send(sent=sent):
+            time.sleep(0.1)
+            sent.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=send, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, x, batch_size=2048, epochs=1000, verbose=0)
+        delays.append(time.perf_counter() - sent[0])
+        if int(model.optimizer.iterations.numpy()) == steps:
+            for old, new in zip(before, model.get_weights(), strict=True):
+                np.testing.assert_array_equal(old, new)
+    assert min(delays) < 0.2, delays

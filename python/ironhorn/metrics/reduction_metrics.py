@@ -44,6 +44,11 @@ def reduce_to_samplewise_values(
     return values, sample_weight
 
 
+def _total(values: Any) -> Any:
+    """Returns the sum of all values; one value is its own sum."""
+    return ops.sum(values) if len(values.shape) else values
+
+
 class Sum(Metric):
     """The (weighted) sum of all values.
 
@@ -65,7 +70,7 @@ class Sum(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds values, each times its weight."""
         values, _ = reduce_to_samplewise_values(values, sample_weight, reduce_fn=ops.sum, dtype=self.dtype)
-        self.total.assign_add(ops.sum(values))
+        self.total.assign_add(_total(values))
 
     def result(self) -> Any:
         """Returns the sum."""
@@ -94,9 +99,9 @@ class Mean(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds values, each with its weight (1 when `None`)."""
         values, sample_weight = reduce_to_samplewise_values(values, sample_weight, reduce_fn=ops.mean, dtype=self.dtype)
-        self.total.assign_add(ops.sum(values))
+        self.total.assign_add(_total(values))
         if sample_weight is not None:
-            count = ops.sum(sample_weight)
+            count = _total(sample_weight)
         elif len(values.shape):
             count = ops.shape(values)[0]
         else:
