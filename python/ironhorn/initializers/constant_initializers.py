@@ -30,7 +30,7 @@ class Constant(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Any:
         """Returns a tensor of the given shape that holds the value."""
-        value = ops.cast(ops.convert_to_tensor(self.value), resolve_dtype(dtype))
+        value = ops.convert_to_tensor(self.value, dtype=resolve_dtype(dtype))
         return ops.broadcast_to(value, tuple(shape))
 
     def get_config(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Identity(Initializer):
                 f"shape={shape} of rank {len(shape)}. Choose another initializer for this weight."
             )
         dtype = resolve_dtype(dtype)
-        return ops.multiply(ops.eye(shape[0], shape[1], dtype=dtype), ops.cast(self.gain, dtype))
+        return ops.multiply(ops.eye(shape[0], shape[1], dtype=dtype), self.gain)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""

@@ -61,9 +61,9 @@ class L1L2(Regularizer):
         """Returns the penalty of a tensor."""
         penalty = None
         if self.l1 != 0.0:
-            penalty = ops.multiply(ops.cast(self.l1, x.dtype), ops.sum(ops.abs(x)))
+            penalty = ops.multiply(ops.sum(ops.abs(x)), self.l1)
         if self.l2 != 0.0:
-            squares = ops.multiply(ops.cast(self.l2, x.dtype), ops.sum(ops.square(x)))
+            squares = ops.multiply(ops.sum(ops.square(x)), self.l2)
             penalty = squares if penalty is None else ops.add(penalty, squares)
         return ops.zeros((), dtype=x.dtype) if penalty is None else penalty
 
@@ -84,7 +84,7 @@ class L1(Regularizer):
 
     def __call__(self, x: Any) -> Any:
         """Returns the penalty of a tensor."""
-        return ops.multiply(ops.cast(self.l1, x.dtype), ops.sum(ops.abs(x)))
+        return ops.multiply(ops.sum(ops.abs(x)), self.l1)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""
@@ -103,7 +103,7 @@ class L2(Regularizer):
 
     def __call__(self, x: Any) -> Any:
         """Returns the penalty of a tensor."""
-        return ops.multiply(ops.cast(self.l2, x.dtype), ops.sum(ops.square(x)))
+        return ops.multiply(ops.sum(ops.square(x)), self.l2)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""
@@ -139,7 +139,7 @@ class OrthogonalRegularizer(Regularizer):
         cosines = ops.matmul(unit, transposed) if axis == 1 else ops.matmul(transposed, unit)
         others = ops.multiply(cosines, 1.0 - ops.eye(size, dtype=inputs.dtype))
         pairs = size * (size - 1.0) / 2.0
-        return ops.multiply(ops.cast(self.factor * 0.5 / pairs, inputs.dtype), ops.sum(ops.abs(others)))
+        return ops.multiply(ops.sum(ops.abs(others)), self.factor * 0.5 / pairs)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""

@@ -181,8 +181,7 @@ class BatchNormalization(Layer):
 
     def _move(self, moving: Any, batch: Any) -> None:
         """Lets a moving statistic take a step towards that of the batch."""
-        kept = ops.multiply(moving, ops.cast(self.momentum, moving.dtype))
-        moving.assign(ops.add(kept, ops.multiply(batch, ops.cast(1.0 - self.momentum, batch.dtype))))
+        moving.assign(ops.add(ops.multiply(moving, self.momentum), ops.multiply(batch, 1.0 - self.momentum)))
 
     def _moments(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
         """Returns mean and variance of each channel over the steps that count."""

@@ -36,7 +36,7 @@ class Rescaling(Layer):
         return ops.add(ops.multiply(ops.cast(inputs, dtype), scale), offset)
 
     def _aligned(self, value: Any, dtype: str) -> Any:
-        value = ops.cast(ops.convert_to_tensor(value), dtype)
+        value = ops.convert_to_tensor(value, dtype=dtype)
         rank = len(value.shape)
         if rank > 0 and backend.image_data_format() == "channels_first":
             value = ops.reshape(value, (*value.shape, *(1,) * (3 - rank)))
