@@ -294,3 +294,30 @@ def test_error_in_call_names_the_layer():
     with pytest.raises(ValueError, match="no") as caught:
         Broken(name="broken")(np.ones((2, 3), "float32"))
     assert any("'broken'" in note and "(2, 3)" in note for note in caught.value.__notes__)
+
+
+def test_engine_errors_name_the_path_of_the_layer():
+    class Narrow(layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(5, 2), name="kernel")
+
+        def call(self, inputs):
+            return ops.matmul(inputs, self.kernel)
+
+    class Choosing(layers.Layer):
+        def call(self, inputs):
+            return inputs if ops.sum(inputs) > 0 else -inputs
+
+    inside = lambda layer: keras.Sequential([keras.Input((4,)), layer], name="whole")  # noqa: E731
+    assert_raises_text(ValueError, ["'whole/narrow'", "matmul", "(5, 2)"], lambda: inside(Narrow(name="narrow")))
+    assert_raises_text(
+        TypeError,
+        ["'whole/choosing'", "bool()", "ops.cond", "run_eagerly=True"],
+        lambda: inside(Choosing(name="choosing")),
+    )
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), layers.Embedding(5, 2, name="table")], name="whole")
+    assert_raises_text(
+        IndexError,
+        ["'whole/table'", "index 9", "size 5"],
+        lambda: model.predict(np.array([[1, 9]], "int32"), verbose=0),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from typing import Any
 
 from ironhorn import tree
@@ -39,7 +40,7 @@ def arguments_as_config(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
     return None
 
 
-_constructors: dict[Any, inspect.Signature] = {}
+_constructors: weakref.WeakKeyDictionary[Any, inspect.Signature] = weakref.WeakKeyDictionary()
 
 
 def signature_of_constructor(cls: type) -> inspect.Signature:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from ironhorn import backend, tree
 
-_signatures: dict[Any, inspect.Signature] = {}
+_signatures: weakref.WeakKeyDictionary[Any, inspect.Signature] = weakref.WeakKeyDictionary()
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:

@@ -588,7 +588,7 @@ class Layer(LayerState, backend.Operation):
             return
         _context.scope = self
         try:
-            with backend.name_scope(self.name), tracing.layer_scope(backend.current_scope_path()):
+            with backend.name_scope(self.name), tracing.layer_scope(self.name):
                 yield
         finally:
             _context.scope = outer

@@ -62,7 +62,7 @@ def run_layer_test(
         custom_objects: Names of classes and functions in the configuration.
         run_training_check: Whether to train a model with the layer for one step.
         run_saving_check: Whether to save and load a model with the layer.
-        batch_none: Whether the batch axis of symbolic inputs is unknown.
+        batch_none: Whether the batch axis may have any size.
         rtol: Relative tolerance between eager and traced results.
         atol: Absolute tolerance between eager and traced results.
 
@@ -111,7 +111,7 @@ def run_layer_test(
             tree.map_structure(np.asarray, expected_output),
         )
     _check_masking(layer, inputs, supports_masking, expected_mask_shape)
-    _check_traced(layer, input_data, call_kwargs, rtol, atol)
+    _check_traced(layer, input_data, call_kwargs, batch_none, rtol, atol)
     if run_saving_check:
         _check_saving(layer_class, init_kwargs, input_data, call_kwargs, custom_objects)
     if run_training_check:
@@ -208,22 +208,28 @@ def _with_mask(value: Any) -> Any:
     return value
 
 
-def _check_traced(layer: Any, data: Any, call_kwargs: dict[str, Any], rtol: float, atol: float) -> None:
+def _check_traced(
+    layer: Any, data: Any, call_kwargs: dict[str, Any], batch_none: bool, rtol: float, atol: float
+) -> None:
     from ironhorn.backend.tracing import CompiledFunction
 
-    eager = layer(tree.map_structure(ops.convert_to_tensor, data), **call_kwargs)
     if call_kwargs.get("training"):
         return  # Random numbers and moving statistics differ from call to call.
     compiled = CompiledFunction(lambda inputs: layer(inputs, **call_kwargs), name=f"test_{layer.name}")
-    traced = compiled(data)
-    for have, want in zip(tree.flatten(traced), tree.flatten(eager), strict=True):
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(have),
-            ops.convert_to_numpy(want),
-            rtol=rtol,
-            atol=atol,
-            err_msg="Traced and eager differ.",
-        )
+    batches = [data]
+    if batch_none:
+        batches.append(tree.map_structure(lambda array: np.asarray(array)[:1], data))
+    for batch in batches:
+        eager = layer(tree.map_structure(ops.convert_to_tensor, batch), **call_kwargs)
+        for have, want in zip(tree.flatten(compiled(batch)), tree.flatten(eager), strict=True):
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(have),
+                ops.convert_to_numpy(want),
+                rtol=rtol,
+                atol=atol,
+                err_msg="Traced and eager differ.",
+            )
+    assert compiled.trace_count == 1, f"The layer was traced {compiled.trace_count} times for two batch sizes."
 
 
 def _model_around(layer: Any, data: Any, call_kwargs: dict[str, Any]) -> Any:
