@@ -440,3 +440,27 @@ def test_texts_are_prepared_on_the_host():
     np.testing.assert_array_equal(both(prepared), both(data))
     plain = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     assert plain._on_host(DATA) is DATA
+
+
+def test_a_model_with_text_vectorization_trains_on_texts():
+    vectorize = layers.TextVectorization(vocabulary=["good", "bad"], output_sequence_length=3)
+    model = keras.Sequential(
+        [
+            keras.Input((), dtype="string"),
+            vectorize,
+            layers.Embedding(4, 4, mask_zero=True),
+            layers.LSTM(4),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
+    texts = ["good", "bad", "good good", "bad x bad"] * 8
+    labels = np.array([1.0, 0.0, 1.0, 0.0] * 8)
+    history = model.fit(texts, labels, epochs=30, validation_data=(np.array(texts), labels), verbose=0).history
+    assert history["val_accuracy"][-1] == 1.0
+    assert model.evaluate(texts, labels, verbose=0)[1] == 1.0
+    predictions = model.predict(["good", "bad bad"], verbose=0)
+    assert predictions[0] > 0.5 > predictions[1]
+    np.testing.assert_allclose(predictions, model.predict_on_batch(np.array(["good", "bad bad"])), rtol=1e-5)
+    np.testing.assert_allclose(predictions, model(np.array(["good", "bad bad"])), rtol=1e-5)
+    model.train_on_batch(texts, labels)

@@ -249,13 +249,15 @@ class Functional(Model):
 
     def _on_host(self, inputs: Any) -> Any:
         """Returns inputs with texts replaced by what the layers on the host make of them."""
-        if not self._host_nodes:
+        if not self._host_nodes or not (hasattr(inputs, "shape") or isinstance(inputs, list | tuple | dict)):
             return inputs
         flat = self._match_inputs(inputs)
         prepared = []
         for index, value in enumerate(flat):
             node = self._host_nodes.get(index)
-            prepared.append(value if node is None else ops.convert_to_numpy(node.operation(value)))
+            if node is not None and getattr(getattr(value, "dtype", None), "kind", "O") in "USO":
+                value = ops.convert_to_numpy(node.operation(value))
+            prepared.append(value)
         return tree.pack_sequence_as(self._inputs_struct, prepared)
 
     def _standardize_inputs(self, inputs: Any) -> list[Any]:

@@ -96,14 +96,18 @@ class Trainer(Compilation):
             ```
         """
         self._assert_compiled("fit")
+        x = self._on_host(x)  # type: ignore[attr-defined]
         with training(self, "fit"):
             if validation_split and validation_data is None:
                 (x, y, sample_weight), validation_data = train_validation_split(x, y, sample_weight, validation_split)
             data = make_data(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
             validation = None
             if validation_data is not None:
+                x_validation, y_validation, validation_weight = unpack_x_y_sample_weight(validation_data)
                 validation = make_data(
-                    *unpack_x_y_sample_weight(validation_data),
+                    self._on_host(x_validation),  # type: ignore[attr-defined]
+                    y_validation,
+                    validation_weight,
                     batch_size=validation_batch_size or batch_size,
                     steps_per_epoch=validation_steps,
                 )
@@ -180,6 +184,7 @@ class Trainer(Compilation):
             ValueError: If the model is not compiled or the data does not fit.
         """
         self._assert_compiled("evaluate")
+        x = self._on_host(x)  # type: ignore[attr-defined]
         data = make_data(x, y, sample_weight, batch_size, steps)
         self._build_for(data.example())
         callback_list = self._callback_list(callbacks, verbose, 1, data.num_batches)
@@ -238,6 +243,7 @@ class Trainer(Compilation):
                 and (x.dtype.kind in "iub" or x.dtype == float_dtype())
             ):
                 return _array_or_structure(function(x))
+        x = self._on_host(x)  # type: ignore[attr-defined]
         data = make_data(x, None, None, batch_size, steps)
         self._build_for(data.example(), to_train=False)
         function = self.make_predict_function()
@@ -314,7 +320,7 @@ class Trainer(Compilation):
         return self._run_batch("test_step", x, y, sample_weight, return_dict)
 
     def _run_batch(self, method: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
-        batch = _checked_batch(x, y, sample_weight)
+        batch = _checked_batch(self._on_host(x), y, sample_weight)  # type: ignore[attr-defined]
         if (method, self._generation) not in self._step_functions:  # type: ignore[attr-defined]
             self._build_for(batch)
         function = self._step_function(method)
@@ -331,7 +337,7 @@ class Trainer(Compilation):
         Returns:
             NumPy arrays in the structure of the model's outputs.
         """
-        batch = _checked_batch(x, None, None)
+        batch = _checked_batch(self._on_host(x), None, None)  # type: ignore[attr-defined]
         if ("predict_step", self._generation) not in self._step_functions:  # type: ignore[attr-defined]
             self._build_for(batch, to_train=False)
         return _array_or_structure(self._step_function("predict_step")(batch))
