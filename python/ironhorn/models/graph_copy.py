@@ -24,10 +24,10 @@ class Place:
 
 
 class Call(NamedTuple):
-    """One call: the how manieth of which operation, on what, and what came out."""
+    """One call: which one of which operation, on what, and what came out."""
 
     operation: int
-    index: int
+    occurrence: int
     args: Any
     kwargs: Any
     outputs: list[tuple[tuple[int | None, ...], str, str]]
@@ -57,8 +57,8 @@ def describe(model: Any) -> Description:
         outputs = [(tuple(tensor.shape), tensor.dtype, tensor.name) for tensor in node.outputs]
         for output, tensor in enumerate(node.outputs):
             places[id(tensor)] = Place(len(calls), output)
-        index = next(i for i, own in enumerate(node.operation._inbound_nodes) if own is node)
-        calls.append(Call(numbers[id(node.operation)], index, args, kwargs, outputs))
+        occurrence = next(i for i, own in enumerate(node.operation._inbound_nodes) if own is node)
+        calls.append(Call(numbers[id(node.operation)], occurrence, args, kwargs, outputs))
     operations = [_portable(operation) for operation in model.operations]
     return Description(
         operations, calls, tree.map_structure(place, model.input), tree.map_structure(place, model.output)
@@ -111,7 +111,7 @@ def remake(cls: type, description: Description) -> Any:
 def _restore_order(operations: list[Any], calls: list[Call], made: list[list[Any]]) -> None:
     """Numbers the calls of each operation as they were: files count them in that order."""
     for number, operation in enumerate(operations):
-        own = sorted((call.index, place) for place, call in enumerate(calls) if call.operation == number)
+        own = sorted((call.occurrence, place) for place, call in enumerate(calls) if call.operation == number)
         nodes = [node_of(made[place][0]) for _, place in own]
         operation._inbound_nodes[:] = nodes
         for node_index, node in enumerate(nodes):
