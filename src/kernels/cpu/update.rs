@@ -68,9 +68,10 @@ impl<T: UpdateElement> AdamStep<T> {
         weight_decay: f64,
         gradient_scale: f64,
     ) -> Self {
-        let correction = |beta: f64| 1.0 - beta.powf(step as f64);
+        // Rounded to the parameter's type on the way, as Keras does: 1 - beta_2^step cancels, so the roundings show.
+        let correction = |beta: f64| T::ONE - T::from_f64(T::from_f64(beta).to_f64().powf(step as f64));
         Self {
-            alpha: T::from_f64(learning_rate * correction(beta_2).sqrt() / correction(beta_1)),
+            alpha: T::from_f64(learning_rate) * correction(beta_2).sqrt() / correction(beta_1),
             rates: [T::from_f64(1.0 - beta_1), T::from_f64(1.0 - beta_2)],
             epsilon: T::from_f64(epsilon),
             weight_decay: T::from_f64(weight_decay),
