@@ -7,7 +7,6 @@ values at every call; a `SeedGenerator` gives new ones.
 from __future__ import annotations
 
 import math
-import random as python_random
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +26,9 @@ class RandomInitializer(Initializer):
     def __init__(self, seed: Any = None) -> None:
         self._init_seed = seed
         if seed is None:
-            seed = python_random.randint(1, 10**9)
+            from random import randint
+
+            seed = randint(1, 10**9)
         elif isinstance(seed, dict):
             from ironhorn.saving import registry
 

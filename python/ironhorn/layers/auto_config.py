@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ironhorn import tree
+from ironhorn.layers.call_spec import signature_of_function
+
+if TYPE_CHECKING:
+    import inspect
 
 
 def arguments_as_config(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
@@ -19,15 +21,16 @@ def arguments_as_config(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
     bound.apply_defaults()
     config: dict[str, Any] = {}
     for index, (name, value) in enumerate(bound.arguments.items()):
-        kind = signature.parameters[name].kind
+        parameter = signature.parameters[name]
+        kind = parameter.kind
         if index == 0 or name == "name":
             continue
-        if kind is inspect.Parameter.POSITIONAL_ONLY:
+        if kind is parameter.POSITIONAL_ONLY:
             return None
-        if kind is inspect.Parameter.VAR_POSITIONAL:
+        if kind is parameter.VAR_POSITIONAL:
             if value:
                 return None
-        elif kind is inspect.Parameter.VAR_KEYWORD:
+        elif kind is parameter.VAR_KEYWORD:
             config.update({key: inner for key, inner in value.items() if key != "name"})
         else:
             config[name] = value
@@ -40,13 +43,6 @@ def arguments_as_config(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
     return None
 
 
-_constructors: weakref.WeakKeyDictionary[Any, inspect.Signature] = weakref.WeakKeyDictionary()
-
-
 def signature_of_constructor(cls: type) -> inspect.Signature:
-    """Returns the signature of `cls.__init__`, remembered per function."""
-    function = cls.__init__  # type: ignore[misc]
-    found = _constructors.get(function)
-    if found is None:
-        found = _constructors[function] = inspect.signature(function)
-    return found
+    """Returns the signature of `cls.__init__`, with `self`."""
+    return signature_of_function(cls.__init__)  # type: ignore[misc]

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ironhorn import backend, tree
 
+if TYPE_CHECKING:
+    import inspect
+
 _signatures: weakref.WeakKeyDictionary[Any, inspect.Signature] = weakref.WeakKeyDictionary()
+_bound: weakref.WeakKeyDictionary[Any, inspect.Signature] = weakref.WeakKeyDictionary()
 
 
-def signature_of(function: Callable[..., Any]) -> inspect.Signature:
-    """Returns the signature of a bound method or function, remembered per function."""
-    key = getattr(function, "__func__", None)
-    if key is None:
-        return inspect.signature(function)
-    found = _signatures.get(key)
+def signature_of(method: Callable[..., Any]) -> inspect.Signature:
+    """Returns the signature of a bound method or a function, without `self`."""
+    function = getattr(method, "__func__", None)
+    if function is None:
+        return signature_of_function(method)
+    found = _bound.get(function)
     if found is None:
-        found = _signatures[key] = inspect.signature(function)
+        whole = signature_of_function(function)
+        found = _bound[function] = whole.replace(parameters=list(whole.parameters.values())[1:])
+    return found
+
+
+def signature_of_function(function: Callable[..., Any]) -> inspect.Signature:
+    """Returns the signature of a function, remembered as long as the function lives."""
+    import inspect  # It is slow to import, and nothing is called while the package is imported.
+
+    found = _signatures.get(function)
+    if found is None:
+        found = _signatures[function] = inspect.signature(function)
     return found
 
 
@@ -105,12 +119,11 @@ def shapes_for(method: Callable[..., Any], spec: CallSpec, class_name: str) -> d
         ValueError: If an argument of the method has no counterpart in `call`.
     """
     shapes = spec.shapes()
-    keyed = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.KEYWORD_ONLY,
-    )
-    names = [name for name, parameter in signature_of(method).parameters.items() if parameter.kind in keyed]
+    names = [
+        name
+        for name, parameter in signature_of(method).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
     if len(names) == 1:
         return {names[0]: next(iter(shapes.values()), None)}
     fitted = {}

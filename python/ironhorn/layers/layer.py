@@ -10,7 +10,6 @@ The `training` argument of the outermost call reaches inner layers through a con
 from __future__ import annotations
 
 import functools
-import inspect
 import itertools
 import threading
 import warnings
@@ -22,8 +21,16 @@ from ironhorn import backend, ops, regularizers, tree
 from ironhorn.backend import tracing
 from ironhorn.errors import UnsupportedError
 from ironhorn.layers import dtype_policy as dtype_policies
-from ironhorn.layers.auto_config import arguments_as_config
-from ironhorn.layers.call_spec import CallSpec, is_shape, is_tensor_like, map_shapes, shapes_for, signature_of
+from ironhorn.layers.auto_config import arguments_as_config, signature_of_constructor
+from ironhorn.layers.call_spec import (
+    CallSpec,
+    is_shape,
+    is_tensor_like,
+    map_shapes,
+    shapes_for,
+    signature_of,
+    signature_of_function,
+)
 from ironhorn.layers.input_spec import assert_input_compatibility
 from ironhorn.layers.layer_state import LayerState
 from ironhorn.layers.tracking import Tracker
@@ -70,7 +77,6 @@ def _is_seed_generator(value: Any) -> bool:
 
 def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
     """Adds name scope, record of the shapes and the locking of state around a `build` method."""
-    signature = inspect.signature(build)
 
     @functools.wraps(build)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +89,7 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
                 build(self, *args, **kwargs)
         finally:
             object.__setattr__(self, "_building", False)
-        _, *arguments = signature.bind(self, *args, **kwargs).arguments.items()
+        _, *arguments = signature_of_function(build).bind(self, *args, **kwargs).arguments.items()
         object.__setattr__(self, "_build_shapes_dict", dict(arguments))
         self.built = True
         self._lock_state()
@@ -131,7 +137,7 @@ class Layer(LayerState, backend.Operation):
     _generations: dict[Any, int]
     _generation_cache: tuple[int, int]
     _generation_offset: int
-    _call_signature: inspect.Signature
+    _call_signature: Any
     _call_has_training_arg: bool
     _call_has_mask_arg: bool
     _build_shapes_dict: dict[str, Any] | None
@@ -391,12 +397,13 @@ class Layer(LayerState, backend.Operation):
         """Runs `call` on stand-ins, for shapes only."""
         args, kwargs = [], {}
         for name, value in arguments.items():
-            kind = self._call_signature.parameters[name].kind
-            if kind is inspect.Parameter.VAR_POSITIONAL:
+            parameter = self._call_signature.parameters[name]
+            kind = parameter.kind
+            if kind is parameter.VAR_POSITIONAL:
                 args.extend(value)
-            elif kind is inspect.Parameter.VAR_KEYWORD:
+            elif kind is parameter.VAR_KEYWORD:
                 kwargs.update(value)
-            elif kind is inspect.Parameter.KEYWORD_ONLY:
+            elif kind is parameter.KEYWORD_ONLY:
                 kwargs[name] = value
             else:
                 args.append(value)
@@ -713,8 +720,8 @@ class Layer(LayerState, backend.Operation):
                 '"argument": ...}, and a `from_config` class method if they need to be made again.'
             )
         config.update(self._auto_config)
-        parameters = inspect.signature(type(self).__init__).parameters
-        takes_rest = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+        parameters = signature_of_constructor(type(self)).parameters
+        takes_rest = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         config.update(base)
         return {key: value for key, value in config.items() if takes_rest or key in parameters}
 

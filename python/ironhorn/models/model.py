@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -194,6 +193,8 @@ class Model(Trainer, Layer):
         Args:
             **kwargs: Options of `json.dumps`.
         """
+        import json
+
         from ironhorn.saving import registry
 
         return json.dumps(registry.serialize_keras_object(self), **kwargs)
@@ -221,6 +222,8 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         json_string: The text.
         custom_objects: Names of classes and functions that are not built in.
     """
+    import json
+
     from ironhorn.saving import registry
 
     return registry.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)

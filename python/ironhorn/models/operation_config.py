@@ -7,10 +7,10 @@ Keras has a class for each op. Some arguments of the function belong to the clas
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from ironhorn import backend
+from ironhorn.layers.call_spec import signature_of_function
 
 #: Function -> Keras' module below `keras.src.ops`, class, arguments of the call, arguments of the class.
 _CLASSES: dict[str, tuple[str, str, str, str]] = {
@@ -152,7 +152,7 @@ def split_call(operation: Any, node: Any) -> tuple[tuple[Any, ...], dict[str, An
         Positional arguments of the call, its keyword arguments, and the arguments of Keras' class.
     """
     _, _, call_names, class_names = _entry(operation)
-    bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs)
+    bound = signature_of_function(operation.function).bind(*node.args, **node.kwargs)
     given = dict(bound.arguments)
     bound.apply_defaults()
     names = [name for name in class_names.split() if name in bound.arguments]
