@@ -60,7 +60,7 @@ def run_layer_test(
         supports_masking: Whether masks must pass the layer.
         expected_mask_shape: Shape of the output's mask for an input whose first two axes are masked.
         custom_objects: Names of classes and functions in the configuration.
-        run_training_check: Whether to train a model with the layer for one step.
+        run_training_check: Whether to train a model with the layer for one step, as a program and eagerly.
         run_saving_check: Whether to save and load a model with the layer.
         batch_none: Whether the batch axis may have any size.
         rtol: Relative tolerance between eager and traced results.
@@ -115,7 +115,7 @@ def run_layer_test(
     if run_saving_check:
         _check_saving(layer_class, init_kwargs, input_data, call_kwargs, custom_objects)
     if run_training_check:
-        _check_training(layer_class, init_kwargs, input_data, call_kwargs)
+        _check_training(layer_class, init_kwargs, input_data, call_kwargs, rtol, atol)
     return layer
 
 
@@ -261,19 +261,29 @@ def _check_saving(
         )
 
 
-def _check_training(layer_class: Any, init_kwargs: dict[str, Any], data: Any, call_kwargs: dict[str, Any]) -> None:
-    layer = layer_class(**init_kwargs)
+def _check_training(
+    layer_class: Any, init_kwargs: dict[str, Any], data: Any, call_kwargs: dict[str, Any], rtol: float, atol: float
+) -> None:
+    """One step as a program and one step eagerly: both change the weights, and agree."""
     kwargs = {name: value for name, value in call_kwargs.items() if name != "training"}
-    model = _model_around(layer, data, kwargs)
-    outputs = tree.map_structure(lambda value: np.zeros(tuple(value.shape), "float32"), model(data))
-    model.compile(optimizer="sgd", loss=tree.map_structure(lambda _: "mse", outputs))
-    before = model.get_weights()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have any trainable weights")
-        first = model.train_on_batch(data, outputs)
-    assert np.all(np.isfinite(first)), f"The loss of a training step is {first}."
-    if layer.trainable_weights:
-        changed = [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
+    traced = _model_around(layer_class(**init_kwargs), data, kwargs)
+    eager = _model_around(layer_class(**init_kwargs), data, kwargs)
+    for source, target in zip(traced.variables, eager.variables, strict=True):
+        target.assign(source)
+    outputs = tree.map_structure(lambda value: np.zeros(tuple(value.shape), "float32"), traced(data))
+    before = traced.get_weights()
+    losses = []
+    for model in (traced, eager):
+        model.compile(optimizer="sgd", loss=tree.map_structure(lambda _: "mse", outputs), run_eagerly=model is eager)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have any trainable weights")
+            losses.append(model.train_on_batch(data, outputs))
+    assert np.all(np.isfinite(losses[0])), f"The loss of a training step is {losses[0]}."
+    np.testing.assert_allclose(losses[0], losses[1], rtol=rtol, atol=atol, err_msg="Traced and eager losses differ.")
+    for have, want in zip(traced.get_weights(), eager.get_weights(), strict=True):
+        np.testing.assert_allclose(have, want, rtol=rtol, atol=atol, err_msg="Traced and eager training differ.")
+    if traced.trainable_weights:
+        changed = [not np.array_equal(old, new) for old, new in zip(before, traced.get_weights(), strict=True)]
         assert any(changed), "A training step changed no weight."
 
 
