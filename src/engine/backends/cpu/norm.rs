@@ -6,6 +6,7 @@
 //! ```
 
 use ironhorn_kernels::cpu::disjoint::Disjoint;
+use ironhorn_kernels::cpu::float::Float;
 use ironhorn_kernels::cpu::norm::{self as kernels, Normalisation};
 use ironhorn_kernels::cpu::simd::Isa;
 
@@ -133,7 +134,7 @@ pub fn gradient(isa: Isa, op: &BatchNormGrad, inputs: &[Spec], outputs: &[Spec])
                     }
                     _ if io.wants(0) => {
                         let weights = weighted.then(|| io.input::<T>(5, rows));
-                        let total = weights.map_or(rows as f64, |weights| weights.iter().map(|&w| f64::from(w)).sum());
+                        let total = weights.map_or(rows as f64, |weights| weights.iter().map(|w| w.to_f64()).sum());
                         let (d_gamma, d_beta) =
                             std::slice::from_raw_parts(vectors.as_ptr(), 2 * channels).split_at(channels);
                         let (gamma, dx) = (Some(io.input::<T>(2, channels)), io.output::<T>(0, elements));

@@ -45,12 +45,11 @@ fn check(x: &Spec, parameters: &[(&str, &Spec)], weights: Option<&&Spec>) -> Res
             channels = parameter.shape.0[0];
         }
     }
-    if let Some(weights) = weights {
-        if weights.dtype != x.dtype || !weights.shape.agrees(&Shape(lead.to_vec())) {
-            return Err(Error::shape(format!(
-                "weights {weights} do not fit an input {x}; they have its type and its shape without the last axis"
-            )));
-        }
+    let fits = |weights: &&Spec| weights.dtype == x.dtype && weights.shape.agrees(&Shape(lead.to_vec()));
+    if let Some(weights) = weights.filter(|weights| !fits(weights)) {
+        return Err(Error::shape(format!(
+            "weights {weights} do not fit an input {x}; they have its type and its shape without the last axis"
+        )));
     }
     Ok((x.clone(), Spec::new(Shape(vec![channels]), x.dtype)))
 }

@@ -1,5 +1,6 @@
 //! Ops of neural networks and optimizer updates: kernels against naive loops and decompositions, derivatives against
 //! finite differences.
+#![allow(clippy::unwrap_used)]
 
 mod batch_norm;
 mod check;

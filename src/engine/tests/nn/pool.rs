@@ -1,5 +1,7 @@
 //! Pooling and its derivatives.
 
+use std::slice::from_ref;
+
 use ironhorn_engine::core::{Array, DType};
 use ironhorn_engine::ops::nn::conv::Padding;
 use ironhorn_engine::ops::nn::pool::{AveragePoolGrad, MaxPoolGrad, MaxPoolSelect, Pool, PoolKind, Windows};
@@ -58,10 +60,10 @@ fn maxima_and_means_of_windows() {
             members.iter().map(|w| w.iter().map(|&i| values[i]).fold(f64::NEG_INFINITY, f64::max)).collect();
         let mean: Vec<f64> =
             members.iter().map(|w| w.iter().map(|&i| values[i]).sum::<f64>() / w.len().max(1) as f64).collect();
-        let maximum = run(pool(PoolKind::Max, &windows), &[x.clone()]).unwrap().remove(0);
+        let maximum = run(pool(PoolKind::Max, &windows), from_ref(&x)).unwrap().remove(0);
         assert_close(&maximum, &largest, 0.0, "max");
         let average = pool(PoolKind::Average, &windows);
-        assert_close(&run(average.clone(), &[x.clone()]).unwrap()[0], &mean, 1e-12, "average");
+        assert_close(&run(average.clone(), from_ref(&x)).unwrap()[0], &mean, 1e-12, "average");
         assert_close(&run(average, &[cast(&x, DType::Float32)]).unwrap()[0], &mean, 1e-6, "float32");
         let v = random.floats(x.sizes());
         let at_largest: Vec<f64> = members
@@ -78,7 +80,7 @@ fn maxima_and_means_of_windows() {
 fn one_axis() {
     let x = Array::from_slice(&[1, 5, 2], &[1.0f32, 9.0, 3.0, 8.0, 2.0, 7.0, 5.0, 6.0, 4.0, 5.0]).unwrap();
     let windows = windows(&[2], &[2], Padding::Same);
-    let y = run(pool(PoolKind::Max, &windows), &[x.clone()]).unwrap().remove(0);
+    let y = run(pool(PoolKind::Max, &windows), from_ref(&x)).unwrap().remove(0);
     assert_eq!(y.sizes(), [1, 3, 2]);
     assert_eq!(numbers(&y), [3.0, 9.0, 5.0, 7.0, 4.0, 5.0]);
     let y = run(pool(PoolKind::Average, &windows), &[x]).unwrap().remove(0);
@@ -105,8 +107,8 @@ fn derivatives() {
 fn halves_are_pooled_in_float32() {
     let x = cast(&Lcg(3).floats(&[1, 4, 4, 2]), DType::Bfloat16);
     let windows = windows(&[2, 2], &[2, 2], Padding::Valid);
-    check_decomposition(pool(PoolKind::Average, &windows), &[x.clone()], 0.0);
-    let y = run(pool(PoolKind::Max, &windows), &[x.clone()]).unwrap().remove(0);
+    check_decomposition(pool(PoolKind::Average, &windows), from_ref(&x), 0.0);
+    let y = run(pool(PoolKind::Max, &windows), from_ref(&x)).unwrap().remove(0);
     assert_eq!(y.dtype(), DType::Bfloat16);
     let dx = run(MaxPoolGrad { windows }, &[x, y]).unwrap().remove(0);
     assert_eq!((dx.dtype(), dx.sizes()), (DType::Bfloat16, &[1, 4, 4, 2][..]));
@@ -117,7 +119,7 @@ fn nothing_in_nothing_out() {
     let windows = windows(&[2, 2], &[2, 2], Padding::Valid);
     for sizes in [[0, 4, 4, 3], [2, 4, 4, 0]] {
         let x = Array::zeros(&sizes, DType::Float32).unwrap();
-        let y = run(pool(PoolKind::Max, &windows), &[x.clone()]).unwrap().remove(0);
+        let y = run(pool(PoolKind::Max, &windows), from_ref(&x)).unwrap().remove(0);
         assert_eq!(y.sizes(), [sizes[0], 2, 2, sizes[3]]);
         let dx = run(MaxPoolGrad { windows: windows.clone() }, &[x, y]).unwrap().remove(0);
         assert_eq!(dx.sizes(), sizes);

@@ -1,5 +1,7 @@
 //! Softmax, its logarithm, and their derivatives.
 
+use std::slice::from_ref;
+
 use ironhorn_engine::core::{Array, DType};
 use ironhorn_engine::ops::Op;
 use ironhorn_engine::ops::nn::softmax::{LogSoftmax, Softmax, SoftmaxGrad};
@@ -12,9 +14,9 @@ fn kernels_give_what_decompositions_give() {
     for sizes in [&[5][..], &[3, 10], &[2, 3, 33], &[1, 1000]] {
         let (x, g) = (random.floats(sizes), random.floats(sizes));
         for op in [Op::from(Softmax), Op::from(LogSoftmax)] {
-            check_decomposition(op.clone(), &[x.clone()], 1e-12);
+            check_decomposition(op.clone(), from_ref(&x), 1e-12);
             check_decomposition(op.clone(), &[cast(&x, DType::Float32)], 1e-5);
-            let y = run(op.clone(), &[x.clone()]).unwrap().remove(0);
+            let y = run(op.clone(), from_ref(&x)).unwrap().remove(0);
             let gradient = SoftmaxGrad { log: op == LogSoftmax.into() };
             check_decomposition(gradient.clone(), &[y.clone(), g.clone()], 1e-12);
             check_decomposition(gradient, &[cast(&y, DType::Float32), cast(&g, DType::Float32)], 1e-5);
@@ -25,7 +27,7 @@ fn kernels_give_what_decompositions_give() {
 #[test]
 fn large_logits_do_not_overflow() {
     let x = Array::from_slice(&[2, 2], &[1000.0f32, 0.0, -1000.0, -1000.0]).unwrap();
-    assert_eq!(numbers(&run(Softmax, &[x.clone()]).unwrap()[0]), [1.0, 0.0, 0.5, 0.5]);
+    assert_eq!(numbers(&run(Softmax, from_ref(&x)).unwrap()[0]), [1.0, 0.0, 0.5, 0.5]);
     let logs = numbers(&run(LogSoftmax, &[x]).unwrap()[0]);
     assert_eq!(logs[..2], [0.0, -1000.0]);
 }
@@ -44,9 +46,9 @@ fn derivatives() {
 #[test]
 fn halves_are_computed_in_float32() {
     let x = cast(&Lcg(3).floats(&[4, 7]), DType::Float16);
-    let y = run(Softmax, &[x.clone()]).unwrap().remove(0);
+    let y = run(Softmax, from_ref(&x)).unwrap().remove(0);
     assert_eq!(y.dtype(), DType::Float16);
-    check_decomposition(LogSoftmax, &[x.clone()], 0.0);
+    check_decomposition(LogSoftmax, from_ref(&x), 0.0);
     check_decomposition(SoftmaxGrad { log: false }, &[y, x], 0.0);
 }
 

@@ -58,14 +58,14 @@ fn sgd_follows_its_rule() {
             let arrays = columns(&mut random, if momentum > 0.0 { 3 } else { 2 }, 9, dtype);
             let mut expected = vec![Vec::new(); arrays.len() - 4];
             for i in 0..4 {
-                let column: Vec<Vec<f64>> = arrays[i..].iter().step_by(4).map(numbers).collect();
-                for e in 0..column[0].len() {
-                    let p = column[0][e] - column[0][e] * decay[i] * RATE;
-                    let mut change = -RATE * column[1][e];
+                let column: Vec<Array> = arrays[i..].iter().step_by(4).cloned().collect();
+                for row in rows(&column) {
+                    let p = row[0] - row[0] * decay[i] * RATE;
+                    let mut change = -RATE * row[1];
                     if momentum > 0.0 {
-                        let m = momentum * column[2][e] - RATE * column[1][e];
+                        let m = momentum * row[2] - RATE * row[1];
                         expected[4 + i].push(m);
-                        change = if nesterov { momentum * m - RATE * column[1][e] } else { m };
+                        change = if nesterov { momentum * m - RATE * row[1] } else { m };
                     }
                     expected[i].push(p + change);
                 }
@@ -91,16 +91,16 @@ fn adam_follows_its_rule() {
             let alpha = RATE * (1.0 - 0.99f64.powi(step)).sqrt() / (1.0 - 0.9f64.powi(step));
             let mut expected = vec![Vec::new(); arrays.len() - 4];
             for i in 0..4 {
-                let column: Vec<Vec<f64>> = arrays[i..].iter().step_by(4).map(numbers).collect();
-                for e in 0..column[0].len() {
-                    let (p, g) = (column[0][e], column[1][e]);
-                    let m = column[2][e] + (g - column[2][e]) * 0.1;
-                    let v = column[3][e] + (g * g - column[3][e]) * 0.01;
+                let column: Vec<Array> = arrays[i..].iter().step_by(4).cloned().collect();
+                for row in rows(&column) {
+                    let (p, g) = (row[0], row[1]);
+                    let m = row[2] + (g - row[2]) * 0.1;
+                    let v = row[3] + (g * g - row[3]) * 0.01;
                     let mut root = v;
                     expected[4 + i].push(m);
                     expected[8 + i].push(v);
                     if amsgrad {
-                        root = column[4][e].max(v);
+                        root = row[4].max(v);
                         expected[12 + i].push(root);
                     }
                     expected[i].push(p - p * decay[i] * RATE - m * alpha / (root.sqrt() + 1e-3));
@@ -113,6 +113,12 @@ fn adam_follows_its_rule() {
             }
         }
     }
+}
+
+/// Element by element, what several arrays hold there.
+fn rows(columns: &[Array]) -> Vec<Vec<f64>> {
+    let columns: Vec<Vec<f64>> = columns.iter().map(numbers).collect();
+    (0..columns[0].len()).map(|e| columns.iter().map(|column| column[e]).collect()).collect()
 }
 
 /// Runs a program on variables, which it writes.
