@@ -180,4 +180,7 @@ class Bidirectional(Layer):
 def _copy(layer: Any, prefix: str, **changes: Any) -> Any:
     """Returns a layer of the same configuration, with a prefix to its name and some arguments changed."""
     config = {**layer.get_config(), **changes, "name": prefix + layer.name.removeprefix(prefix)}
-    return type(layer).from_config(config)
+    copied = type(layer).from_config(config)
+    if layer.built:
+        copied.build_from_config(layer.get_build_config())
+    return copied
