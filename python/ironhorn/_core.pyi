@@ -38,6 +38,7 @@ __all__ = [
     "symbolic_shape",
     "tensor",
     "thread_count",
+    "while_loop",
 ]
 
 __version__: str
@@ -212,6 +213,7 @@ def scan(
     body: Body, carries: Sequence[Tensor], sequences: Sequence[Tensor], length: Any, reverse: bool
 ) -> list[Tensor]: ...
 def cond(condition: Tensor, on_true: Body, on_false: Body) -> list[Tensor]: ...
+def while_loop(condition: Body, body: Body, carries: Sequence[Tensor], limit: int | None) -> list[Tensor]: ...
 
 @final
 class SvdFit:

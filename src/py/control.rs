@@ -1,4 +1,5 @@
-//! Loops and choices whose bodies are Python functions: a `Body` traces one, `scan` and `cond` append the op that holds it.
+//! Loops and choices whose bodies are Python functions: a `Body` traces one, `scan`, `cond` and `while_loop`
+//! append the op that holds it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,6 +7,7 @@ use ironhorn_engine::core::{Dim, Error, Result, Shape, Spec};
 use ironhorn_engine::ops::control::body;
 use ironhorn_engine::ops::control::cond::Cond;
 use ironhorn_engine::ops::control::scan::Scan;
+use ironhorn_engine::ops::control::while_loop::WhileLoop;
 use ironhorn_engine::ops::{Graph, Op, Value};
 use ironhorn_engine::program::Program;
 use ironhorn_engine::runtime::recorder::{Mode, Operand, Recorder};
@@ -119,40 +121,59 @@ pub fn scan(
     Ok(tensors(recording::apply(py, Op::Scan(scan), &operands)?.into_iter().take(made)))
 }
 
+/// Bodies that take the same operands: the first `shared` inputs of each, then what any of them captured, each once.
+fn unite(functions: &[Function], shared: &[Operand]) -> Result<(Vec<body::Body>, Vec<Operand>)> {
+    let mut operands = shared.to_vec();
+    let mut places: Vec<Vec<usize>> = Vec::with_capacity(functions.len());
+    for function in functions {
+        let mut own: Vec<usize> = (0..shared.len()).collect();
+        for capture in &function.captures {
+            let known = operands[shared.len()..].iter().position(|known| match (&known.link, &capture.link) {
+                (Some(a), Some(b)) => Arc::ptr_eq(&a.recorder, &b.recorder) && a.value == b.value,
+                _ => false,
+            });
+            own.push(shared.len() + known.unwrap_or(operands.len() - shared.len()));
+            if known.is_none() {
+                operands.push(capture.clone());
+            }
+        }
+        places.push(own);
+    }
+    let mut bodies = Vec::with_capacity(functions.len());
+    for (function, places) in functions.iter().zip(places) {
+        let own = body::Body::new(function.program.graph.clone(), function.program.outputs.clone())?;
+        let mut graph = Graph::new();
+        let inputs: Vec<Value> = operands.iter().map(|operand| graph.input(operand.spec.clone())).collect();
+        let taken: Vec<Value> = places.into_iter().map(|place| inputs[place]).collect();
+        let outputs = own.inline(&mut graph, &taken);
+        bodies.push(body::Body::new(graph, outputs)?);
+    }
+    Ok((bodies, operands))
+}
+
 /// What the one body or the other returns. Bodies of a `cond` have no inputs of their own: all they read is captured.
 #[pyfunction]
 pub fn cond(py: Python<'_>, condition: &Tensor, on_true: &Body, on_false: &Body) -> PyResult<Vec<Tensor>> {
     let functions = [on_true.function().or_raise(py)?, on_false.function().or_raise(py)?];
-    // Both bodies take every operand, each once.
-    let mut operands: Vec<Operand> = Vec::new();
-    let mut places: Vec<Vec<usize>> = Vec::new();
-    for function in &functions {
-        let place = |capture: &Operand, operands: &mut Vec<Operand>| {
-            let found = operands.iter().position(|known| match (&known.link, &capture.link) {
-                (Some(a), Some(b)) => Arc::ptr_eq(&a.recorder, &b.recorder) && a.value == b.value,
-                _ => false,
-            });
-            found.unwrap_or_else(|| {
-                operands.push(capture.clone());
-                operands.len() - 1
-            })
-        };
-        places.push(function.captures.iter().map(|capture| place(capture, &mut operands)).collect());
-    }
-    let mut bodies = Vec::with_capacity(2);
-    for (function, places) in functions.iter().zip(&places) {
-        bodies.push(guarded(py, || {
-            let own = body::Body::new(function.program.graph.clone(), function.program.outputs.clone())?;
-            let mut graph = Graph::new();
-            let inputs: Vec<Value> = operands.iter().map(|operand| graph.input(operand.spec.clone())).collect();
-            let taken: Vec<Value> = places.iter().map(|&place| inputs[place]).collect();
-            let outputs = own.inline(&mut graph, &taken);
-            body::Body::new(graph, outputs)
-        })?);
-    }
-    let (Some(on_false), Some(on_true)) = (bodies.pop(), bodies.pop()) else {
-        return Err(Error::internal("a cond without bodies")).or_raise(py);
-    };
+    let (mut bodies, mut operands) = guarded(py, || unite(&functions, &[]))?;
+    let (on_false, on_true) = (bodies.remove(1), bodies.remove(0));
     operands.insert(0, condition.operand.clone());
     Ok(tensors(recording::apply(py, Op::Cond(Cond { on_true, on_false }), &operands)?))
+}
+
+/// Repeats a body on `carries` while the condition, another body over them, holds, but at most `limit` times.
+#[pyfunction]
+pub fn while_loop(
+    py: Python<'_>,
+    condition: &Body,
+    body: &Body,
+    carries: Vec<PyRef<'_, Tensor>>,
+    limit: Option<u64>,
+) -> PyResult<Vec<Tensor>> {
+    let functions = [condition.function().or_raise(py)?, body.function().or_raise(py)?];
+    let carries: Vec<Operand> = carries.iter().map(|carry| carry.operand.clone()).collect();
+    let (mut bodies, operands) = guarded(py, || unite(&functions, &carries))?;
+    let (body, condition) = (bodies.remove(1), bodies.remove(0));
+    let op = WhileLoop { condition, body, carries: carries.len(), limit };
+    Ok(tensors(recording::apply(py, Op::WhileLoop(op), &operands)?))
 }

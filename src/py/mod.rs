@@ -36,6 +36,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<control::Body>()?;
     module.add_function(wrap_pyfunction!(control::scan, module)?)?;
     module.add_function(wrap_pyfunction!(control::cond, module)?)?;
+    module.add_function(wrap_pyfunction!(control::while_loop, module)?)?;
     module.add_function(wrap_pyfunction!(op_handle::op, module)?)?;
     module.add_function(wrap_pyfunction!(op_handle::op_names, module)?)?;
     module.add_function(wrap_pyfunction!(convert::tensor, module)?)?;

@@ -811,6 +811,7 @@ CASES: list[Case] = [
 NO_ROW = {
     "cond": "takes functions; tested in test_control.py",
     "scan": "takes functions; tested in test_control.py",
+    "while_loop": "takes functions; tested in test_control.py",
     "convert_to_numpy": "gives no tensor; tested in test_tensor.py",
     "is_tensor": "gives no tensor; tested in test_tensor.py",
     "shape": "gives no tensor; tested in test_tensor.py",

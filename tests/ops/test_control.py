@@ -210,6 +210,42 @@ def test_errors_of_cond():
             CompiledFunction(function, "cond")(x)
 
 
+def test_while_loop():
+    bound = ironhorn.Variable(20.0)
+
+    def run(x):
+        return ops.while_loop(lambda x, n: ops.sum(x) < bound, lambda x, n: (x * 2.0, n + 1), (x, 0))
+
+    grown, steps = both(run, np.array([1.0, 2.0], "float32"))
+    np.testing.assert_array_equal(np.asarray(grown), [8.0, 16.0])
+    assert int(steps) == 3
+    single = both(lambda x: ops.while_loop(lambda x: x < 100.0, lambda x: x + 1.0, x, 4), np.float32(0))
+    assert float(single) == 4.0
+
+
+def test_errors_of_while_loop():
+    x = np.ones(2, "float32")
+
+    def run(x):
+        return ops.while_loop(lambda x: ops.sum(x) < 10.0, lambda x: ops.sum(x), x)
+
+    for function in (run, CompiledFunction(run, "shape")):
+        with pytest.raises(ShapeError, match="every step must return"):
+            function(x)
+    with pytest.raises(ShapeError, match="must return its loop variables"):
+        ops.while_loop(lambda a, b: True, lambda a, b: (a,), (x, x))
+
+    def gradient(x):
+        with ironhorn.GradientTape() as tape:
+            tape.watch(x)
+            y = ops.while_loop(lambda x: ops.sum(x) < 10.0, lambda x: x * 2.0, x)
+        return tape.gradient(y, x)
+
+    assert gradient(ops.convert_to_tensor(x)).shape == (2,)
+    with pytest.raises(UnsupportedError, match="a while_loop has no derivative"):
+        CompiledFunction(gradient, "derivative")(x)
+
+
 def test_symbolic_tensors_get_shapes():
     inputs = ironhorn.Input((4, 3))
     moved = ops.scan(lambda c, row: (c + row, c), ops.zeros((4, 3)), inputs)

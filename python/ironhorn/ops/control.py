@@ -12,14 +12,14 @@ from ironhorn.errors import ShapeError, UnsupportedError
 from ironhorn.ops._dispatch import op
 from ironhorn.ops.numpy import stack
 
-__all__ = ["cond", "scan"]
+__all__ = ["cond", "scan", "while_loop"]
 
 
 def _as_tensor(leaf: Any) -> Any:
     if isinstance(leaf, KerasTensor):
         raise UnsupportedError(
-            "A function given to ops.scan or ops.cond used a symbolic tensor from outside; write a layer whose call "
-            "uses ops.scan or ops.cond and gets the tensor as an argument"
+            "A function given to ops.scan, ops.cond or ops.while_loop used a symbolic tensor from outside; write a "
+            "layer whose call uses the op and gets the tensor as an argument"
         )
     return leaf.read() if isinstance(leaf, _core.VariableStorage) else _core.tensor(leaf)
 
@@ -143,6 +143,76 @@ def scan(
     return _traced_scan(f, carry, slices, lengths[0] if steps is None else steps, reverse)
 
 
+@op
+def while_loop(
+    cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: Any = None
+) -> Any:
+    """Calls `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds.
+
+    Traced loops have no derivative and run to their end before an interrupt is looked at; where the number of steps is
+    known, use `scan`.
+
+    Args:
+        cond: function of the loop variables that returns a boolean scalar.
+        body: function of the loop variables that returns the next ones, of the same structure, shapes and types.
+        loop_vars: tuple or list of arrays or nested structures, or a single array.
+        maximum_iterations: largest number of steps, or None.
+
+    Returns:
+        The last loop variables.
+
+    Raises:
+        ShapeError: if the loop variables change their structure, shape or type.
+        UnsupportedError: if a function writes a variable while a model is traced.
+
+    Example:
+        >>> from ironhorn import ops
+        >>> n, total = ops.while_loop(lambda n, t: n < 4, lambda n, t: (n + 1, t + n), (0, 0))
+        >>> int(total)
+        6
+    """
+    if not (callable(cond) and callable(body)):
+        raise TypeError("ops.while_loop takes two functions of the loop variables")
+    limit = None if maximum_iterations is None else max(int(maximum_iterations), 0)
+    single = not isinstance(loop_vars, (tuple, list))
+    variables = _tensors((loop_vars,) if single else tuple(loop_vars))
+
+    def step(current: Any) -> Any:
+        after = body(*current)
+        after = (after,) if single or not isinstance(after, (tuple, list)) else tuple(after)
+        try:
+            tree.assert_same_structure(current, after)
+        except ValueError as error:
+            raise ShapeError(f"The body of ops.while_loop must return its loop variables. {error}") from error
+        return _tensors(after)
+
+    if _core.is_tracing():
+        carries = _present(variables)
+        test_body, step_body = _core.Body(carries, []), _core.Body(carries, [])
+        with test_body:
+            test = _as_tensor(cond(*_fill(variables, test_body.inputs)))
+            test_body.finish([_core.op("cast")(test, dtype="bool")])
+        with step_body:
+            step_body.finish(_present(step(_fill(variables, step_body.inputs))))
+        variables = _fill(variables, _core.while_loop(test_body, step_body, carries, limit))
+    else:
+        steps = 0
+        while (limit is None or steps < limit) and bool(_as_tensor(cond(*variables))):
+            after = step(variables)
+            _check_carry("loop variable of ops.while_loop", variables, after)
+            variables, steps = after, steps + 1
+    return variables[0] if single else type(loop_vars)(variables)
+
+
+def _check_carry(what: str, before: Any, after: Any) -> None:
+    for old, new in zip(_present(before), _present(after), strict=True):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise ShapeError(
+                f"A {what} starts as {old.dtype}{old.shape} and is {new.dtype}{new.shape} after one step; every step "
+                "must return carries of the same shapes and types"
+            )
+
+
 def _call(f: Callable[[Any, Any], Any], carry: Any, x: Any) -> tuple[Any, Any]:
     result = f(carry, x)
     if not (isinstance(result, tuple) and len(result) == 2):
@@ -159,12 +229,7 @@ def _python_scan(f: Callable[[Any, Any], Any], carry: Any, xs: Any, steps: int, 
     for step in range(steps - 1, -1, -1) if reverse else range(steps):
         x = tree.map_structure(lambda leaf, step=step: None if leaf is None else leaf[step], xs)
         after, results[step] = _call(f, carry, x)
-        for before, now in zip(_present(carry), _present(after), strict=True):
-            if (before.shape, before.dtype) != (now.shape, now.dtype):
-                raise ShapeError(
-                    f"A carry of ops.scan starts as {before.dtype}{before.shape} and is {now.dtype}{now.shape} after "
-                    "one step; every step must return carries of the same shapes and types"
-                )
+        _check_carry("carry of ops.scan", carry, after)
         carry = after
     flat = [_present(result) for result in results]
     return carry, _fill(results[0], [stack(list(column)) for column in zip(*flat, strict=True)])

@@ -220,6 +220,7 @@ registry! {
     AdamUpdate => update::adam::AdamUpdate,
     Scan => control::scan::Scan,
     Cond => control::cond::Cond,
+    WhileLoop => control::while_loop::WhileLoop,
     Take => index::take::Take,
     TakeGrad => index::take::TakeGrad,
     OneHot => index::one_hot::OneHot,

@@ -1,8 +1,10 @@
-//! Control flow in plans: the bodies of `scan` and `cond` become plans of their own, which one kernel runs on its thread.
+//! Control flow in plans: the bodies of `scan`, `cond` and `while_loop` become plans of their own, which one kernel runs on
+//! its thread.
 //!
 //! ```text
 //! scan   for t in steps:  resolve the body's operands for t; run its plan     memory: the kernel's scratch
 //! cond   read the condition; run one of two plans
+//! while  run the condition's plan, then the body's, until it is false
 //! ```
 //!
 //! A step of a scan reads its slices and captures where they lie and writes its slices of the outputs there. A carry lives
@@ -17,6 +19,7 @@ use crate::core::{Error, Result, Spec};
 use crate::ops::control::body::Body;
 use crate::ops::control::cond::Cond;
 use crate::ops::control::scan::Scan;
+use crate::ops::control::while_loop::WhileLoop;
 
 /// The plan of a body that makes the outputs `kept`.
 fn plan(body: &Body, inputs: &[Spec], kept: &[usize]) -> Result<Plan> {
@@ -207,5 +210,87 @@ impl Kernel for CondKernel {
     fn cost(&self) -> Cost {
         let (a, b) = (self.on_true.cost, self.on_false.cost);
         Cost { flops: a.flops.max(b.flops), bytes: a.bytes.max(b.bytes) }
+    }
+}
+
+struct WhileKernel {
+    condition: Plan,
+    body: Plan,
+    /// Bytes of every carry.
+    carries: Vec<usize>,
+    /// Offsets in the scratch: the arena, the condition's result, and two buffers for every carry.
+    arena: usize,
+    test: usize,
+    buffers: Vec<[usize; 2]>,
+    scratch: usize,
+    limit: Option<u64>,
+}
+
+pub fn while_loop(op: &WhileLoop, inputs: &[Spec]) -> Result<Box<dyn Kernel>> {
+    let condition = plan(&op.condition, inputs, &[0])?;
+    let body = plan(&op.body, inputs, &(0..op.carries).collect::<Vec<_>>())?;
+    let carries = inputs[..op.carries].iter().map(Spec::bytes).collect::<Result<Vec<_>>>()?;
+    let part = |bytes: usize| Lifetime { bytes, first: 0, last: 0 };
+    let mut parts = vec![part(condition.arena_bytes.max(body.arena_bytes)), part(1)];
+    parts.extend(carries.iter().flat_map(|&bytes| [part(bytes); 2]));
+    let (offsets, scratch) = layout(&parts);
+    Ok(Box::new(WhileKernel {
+        condition,
+        body,
+        carries,
+        arena: offsets[0],
+        test: offsets[1],
+        buffers: offsets[2..].chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect(),
+        scratch,
+        limit: op.limit,
+    }))
+}
+
+impl Kernel for WhileKernel {
+    fn scratch(&self) -> usize {
+        self.scratch
+    }
+
+    unsafe fn run(&self, _phase: usize, _chunk: usize, io: &Io) -> Result<()> {
+        let at = |offset: usize| io.scratch.wrapping_add(offset);
+        let mut inputs = io.inputs.clone();
+        let mut ios = Vec::new();
+        let mut steps = 0;
+        while self.limit.is_none_or(|limit| steps < limit) {
+            let memory = Memory { inputs: &inputs, variables: &[], outputs: &[at(self.test)], arena: at(self.arena) };
+            self.condition.resolve(&memory, &mut ios);
+            // SAFETY: by the contract of `Kernel::run` the operands have the planned sizes; the condition writes its byte and
+            // the arena, which nothing else uses now.
+            let goes_on = unsafe {
+                self.condition.run_here(&ios, || false)?;
+                *at(self.test) != 0
+            };
+            if !goes_on {
+                break;
+            }
+            let next: Vec<*mut u8> = self.buffers.iter().map(|pair| at(pair[(steps % 2) as usize])).collect();
+            let memory = Memory { inputs: &inputs, variables: &[], outputs: &next, arena: at(self.arena) };
+            self.body.resolve(&memory, &mut ios);
+            // SAFETY: as above; a step reads its carries from where the one before wrote them and writes the other buffers.
+            unsafe { self.body.run_here(&ios, || false)? };
+            for (input, carry) in inputs.iter_mut().zip(next) {
+                *input = carry.cast_const();
+            }
+            steps += 1;
+        }
+        for (i, &bytes) in self.carries.iter().enumerate() {
+            if io.wants(i) {
+                // SAFETY: by the contract of `Kernel::run` the output holds one carry, and so does where the last step left
+                // it, which is no output.
+                unsafe { std::ptr::copy_nonoverlapping(inputs[i], io.outputs[i], bytes) };
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self) -> Cost {
+        // As if it made one step; nobody knows how many it makes.
+        let (a, b) = (self.condition.cost, self.body.cost);
+        Cost { flops: a.flops + b.flops, bytes: a.bytes + b.bytes }
     }
 }

@@ -297,6 +297,7 @@ impl<'a> Planner<'a> {
         let lowered = match &op {
             Op::Scan(op) => Some(control::scan(op, &input_specs, &inferred, wanted)?),
             Op::Cond(op) => Some(control::cond(op, &input_specs, &inferred, wanted)?),
+            Op::WhileLoop(op) => Some(control::while_loop(op, &input_specs)?),
             op => self.backend.lower(op, &input_specs, &inferred)?,
         };
         let Some(kernel) = lowered else {

@@ -225,7 +225,7 @@ impl Recorder {
     pub fn write(self: &Arc<Self>, variable: &Arc<Variable>, operand: &Operand) -> Result<()> {
         if self.mode == Mode::Body {
             return Err(Error::unsupported(
-                "a function given to ops.scan or ops.cond cannot write variables (a seed generator writes its state, too); \
+                "a function given to ops.scan, ops.cond or ops.while_loop cannot write variables (a seed generator writes its state, too); \
                  return the new value from the function and assign it outside, or draw random numbers outside",
             ));
         }

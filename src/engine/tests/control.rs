@@ -8,6 +8,7 @@ use ironhorn_engine::core::{Array, DType, Dim, Result, Shape, Spec};
 use ironhorn_engine::ops::control::body::Body;
 use ironhorn_engine::ops::control::cond::Cond;
 use ironhorn_engine::ops::control::scan::Scan;
+use ironhorn_engine::ops::control::while_loop::WhileLoop;
 use ironhorn_engine::ops::gradients::gradients;
 use ironhorn_engine::ops::linalg::matmul::{Epilogue, MatMul};
 use ironhorn_engine::ops::shape::broadcast::Broadcast;
@@ -279,4 +280,34 @@ fn a_tape_differentiates_scans_of_arrays() {
     for (got, wanted) in found.into_iter().zip(wanted.unwrap()) {
         assert_close(&doubles(&got.unwrap().array.unwrap()), &doubles(&wanted), 1e-12, "on a tape");
     }
+}
+
+/// Doubles `x` and counts while its sum is below `bound`: carries `x` and the count, the bound is captured.
+fn doubling(limit: Option<u64>) -> WhileLoop {
+    let specs = [Spec::known(&[2], DType::Float64), Spec::scalar(DType::Int32), Spec::scalar(DType::Float64)];
+    let condition = body(&specs, |graph, v| {
+        let sum = graph.reduce(ironhorn_engine::ops::reduce::ReduceKind::Sum, v[0], &[0], false)?;
+        Ok(vec![graph.elementwise(Scalar::Less, &[sum, v[2]])?])
+    });
+    let body = body(&specs, |graph, v| Ok(vec![graph.scale(v[0], 2.0)?, graph.shift(v[1], 1.0)?]));
+    WhileLoop { condition, body, carries: 2, limit }
+}
+
+#[test]
+fn a_while_loop_goes_on_while_its_condition_holds() {
+    let inputs = |bound: f64| [array(&[2], &[1f64, 2.]), array(&[], &[0i32]), array(&[], &[bound])];
+    for (bound, limit, steps) in
+        [(20.0, None, 3), (0.0, None, 0), (1e9, Some(5), 5), (20.0, Some(0), 0), (5.0, Some(9), 1)]
+    {
+        let made = evaluate_op(&doubling(limit).into(), &inputs(bound)).unwrap();
+        let factor = f64::from(1 << steps);
+        assert_eq!((doubles(&made[0]), doubles(&made[1])), (vec![factor, 2.0 * factor], vec![f64::from(steps)]));
+    }
+    let one = run(&inputs(20.0), |graph, v| Ok(vec![graph.append(doubling(None), v)?[1]])).unwrap();
+    assert_eq!(doubles(&one[0]), [3.0]);
+    let error = run(&inputs(20.0), |graph, v| {
+        let made = graph.append(doubling(None), v)?;
+        Ok(gradients(graph, &[(made[0], None)], &v[..1])?.into_iter().flatten().collect())
+    });
+    assert!(error.unwrap_err().message().contains("a while_loop has no derivative"));
 }

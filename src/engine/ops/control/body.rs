@@ -1,4 +1,4 @@
-//! A program inside an op: what `scan` repeats and `cond` chooses from.
+//! A program inside an op: what `scan` and `while_loop` repeat and `cond` chooses from.
 //!
 //! A body reads nothing but its inputs: what a function read from around it has become an input. Bodies are compared by
 //! identity. Their shapes may hold symbols of the program around them, which `bind` replaces.
@@ -46,7 +46,7 @@ impl Body {
         }
         if let Some(node) = graph.nodes.iter().find(|node| node.op.effects() == Effects::Updates) {
             return Err(Error::unsupported(format!(
-                "{} updates variables and cannot stand in a function given to ops.scan or ops.cond; call it outside",
+                "{} updates variables and cannot stand in a function given to ops.scan, ops.cond or ops.while_loop; call it outside",
                 node.op.name()
             )));
         }

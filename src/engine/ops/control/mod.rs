@@ -4,3 +4,4 @@ pub mod body;
 pub mod cond;
 pub mod scan;
 pub mod stop_gradient;
+pub mod while_loop;

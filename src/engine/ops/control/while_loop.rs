@@ -1,0 +1,69 @@
+//! `while_loop`: a loop as long as a condition on the carried values holds, or until `limit` steps were made.
+//!
+//! ```text
+//! while condition(carry, captures):
+//!     carry = body(carry, captures)
+//! ```
+//!
+//! Inputs are carries and captures; outputs are the last carries. No gradient: the number of steps is known only when the
+//! loop ends, so the memory that going backwards needs cannot be planned; `scan` has one.
+
+use super::body::Body;
+use crate::core::shape::Bindings;
+use crate::core::{DType, Error, Result, Spec};
+use crate::ops::{Attributes, GradContext, Operation, Value};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct WhileLoop {
+    /// Both take all inputs. The condition gives one boolean scalar, the body the next carries.
+    pub condition: Body,
+    pub body: Body,
+    /// How many inputs are carries.
+    pub carries: usize,
+    /// The largest number of steps.
+    pub limit: Option<u64>,
+}
+
+impl Operation for WhileLoop {
+    const NAME: &'static str = "while_loop";
+
+    fn parse(_: &mut Attributes) -> Result<Self> {
+        Err(Error::value("a while_loop is made from two functions, with ops.while_loop"))
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        let operands: Vec<Spec> = inputs.iter().map(|spec| (*spec).clone()).collect();
+        let test = self.condition.infer(&operands)?;
+        if test.len() != 1 || test[0].dtype != DType::Bool || test[0].rank() != 0 {
+            return Err(Error::shape(format!("the condition must return one boolean scalar, got {test:?}")));
+        }
+        let made = self.body.infer(&operands)?;
+        if made.len() != self.carries || inputs.len() < self.carries {
+            return Err(Error::value(format!(
+                "the function returns {} values for {} carries",
+                made.len(),
+                self.carries
+            )));
+        }
+        for (i, (before, after)) in operands.iter().zip(&made).enumerate() {
+            if before.dtype != after.dtype || !before.shape.agrees(&after.shape) {
+                return Err(Error::shape(format!(
+                    "loop variable {i} starts as {before} and is {after} after one step; every step must return the same \
+                     shapes and types"
+                )));
+            }
+        }
+        Ok(operands[..self.carries].to_vec())
+    }
+
+    fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        Err(Error::unsupported(
+            "a while_loop has no derivative, because the number of its steps is not known beforehand; use ops.scan with a \
+             fixed length and ops.where to stop changing the carry, or wrap the inputs in stop_gradient",
+        ))
+    }
+
+    fn bind(&self, bindings: &Bindings) -> Self {
+        WhileLoop { condition: self.condition.bind(bindings), body: self.body.bind(bindings), ..self.clone() }
+    }
+}
