@@ -13,12 +13,28 @@ def _groups(variables: Any) -> list[list[int]]:
     return list(by_type.values())
 
 
-def _run(name: str, scalars: list[Any], columns: list[Any], written: list[Any], attributes: dict[str, Any], decay: Any) -> None:
+def _as_type(value: Any, dtype: str) -> Any:
+    tensor = _core.tensor(value)
+    return tensor if tensor.dtype == dtype else _core.op("cast")(tensor, dtype=dtype)
+
+
+def _run(
+    name: str,
+    learning_rate: Any,
+    step: list[Any],
+    columns: list[Any],
+    written: list[Any],
+    attributes: dict[str, Any],
+    decay: Any,
+) -> None:
     """Applies an update op to each group; its outputs are the new values of the `written` columns."""
     for group in _groups(columns[0]):
-        inputs = [column[i] for column in columns for i in group]
-        values = [_core.tensor(value) for value in inputs]
+        dtype = columns[0][group[0]].dtype
+        # 16-bit floats are storage: the step is made in float32, and `write` rounds what it gives.
+        compute = "float32" if dtype in ("float16", "bfloat16") else dtype
+        values = [_as_type(column[i], compute) for column in columns for i in group]
         rates = None if decay is None else [float(decay[i]) for i in group]
+        scalars = [_as_type(learning_rate, compute), *step]
         outputs = _core.op(name)(*scalars, *values, count=len(group), weight_decay=rates, **attributes)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         targets = [column[i] for column in written for i in group]
@@ -49,7 +65,7 @@ def sgd(
     columns = [variables, gradients] + ([] if momentums is None else [momentums])
     written = [variables] + ([] if momentums is None else [momentums])
     attributes = {"momentum": float(momentum), "nesterov": bool(nesterov)}
-    _run("sgd_update", [learning_rate], columns, written, attributes, weight_decay)
+    _run("sgd_update", learning_rate, [], columns, written, attributes, weight_decay)
 
 
 def adam(
@@ -87,4 +103,5 @@ def adam(
         "epsilon": float(epsilon),
         "amsgrad": velocity_hats is not None,
     }
-    _run("adam_update", [learning_rate, step], [variables, gradients, *slots], [variables, *slots], attributes, weight_decay)
+    columns, written = [variables, gradients, *slots], [variables, *slots]
+    _run("adam_update", learning_rate, [step], columns, written, attributes, weight_decay)
