@@ -47,6 +47,9 @@ class Variable(_core.VariableStorage):
         [2.0, 3.0]
     """
 
+    # NumPy leaves operators with variables to the variable.
+    __array_priority__ = 100.0
+
     def __init__(
         self,
         initializer: Any,
@@ -90,7 +93,7 @@ class Variable(_core.VariableStorage):
                 value = initializer.value if isinstance(initializer, Variable) else initializer
                 if shape is not None:
                     value = np.reshape(np.asarray(value), standardize_shape(shape))
-            tensor = _core.tensor(value)
+            tensor = _core.tensor(value, wanted or None)
             self.initialize(tensor, wanted or tensor.dtype)
 
     @property
@@ -168,7 +171,8 @@ class Variable(_core.VariableStorage):
         return twin
 
     def __reduce__(self) -> Any:
-        return _restore, (self.numpy(), self.dtype, self._trainable, self.name, self.path)
+        kept = (self.numpy(), self.dtype, self._trainable, self.name, self.path, self.regularizer, self.constraint)
+        return _restore, kept
 
     def __hash__(self) -> int:
         return id(self) >> 4
@@ -201,8 +205,12 @@ class Variable(_core.VariableStorage):
         return ~self.value
 
 
-def _restore(value: np.ndarray, dtype: str, trainable: bool, name: str, path: str) -> Variable:
-    variable = Variable(value, dtype=dtype, trainable=trainable, name=name)
+def _restore(
+    value: np.ndarray, dtype: str, trainable: bool, name: str, path: str, regularizer: Any, constraint: Any
+) -> Variable:
+    variable = Variable(
+        value, dtype=dtype, trainable=trainable, name=name, regularizer=regularizer, constraint=constraint
+    )
     variable.path = path
     return variable
 
