@@ -22,6 +22,10 @@ pub fn run(program: &Program) -> Result<Program> {
             continue;
         }
         let op = composed(&rebuild.new, &node.op, &mut inputs);
+        if let Some(same) = neutral(&rebuild.new, &op, &inputs) {
+            rebuild.set(node.outputs[0], same);
+            continue;
+        }
         let key = (op.clone(), inputs.clone());
         let shared = seen.get(&key).filter(|_| op.effects() == Effects::Pure).cloned();
         let outputs = match shared {

@@ -1,0 +1,183 @@
+//! Passes keep the meaning of programs, and do what they are for.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod programs;
+
+use common::Numbers;
+use ironhorn_engine::core::{Array, DType, Spec};
+use ironhorn_engine::ops::{Graph, Op, Value};
+use ironhorn_engine::program::evaluate::evaluate;
+use ironhorn_engine::program::passes::{self, PASSES};
+use ironhorn_engine::program::verify::verify;
+use ironhorn_engine::program::{Program, show};
+use ironhorn_kernels::cpu::elementwise::Scalar;
+use programs::{Ints, Sample, assert_same, interpret, op, random};
+
+/// Casts to float32 may be rounded before or after a neighbour; beside them everything is float64.
+const TOLERANCE: f64 = 1e-6;
+
+#[test]
+fn random_programs_mean_the_same_after_every_pass() {
+    for seed in 0..150 {
+        let Sample { program, inputs, .. } = random(seed, false);
+        verify(&program).unwrap();
+        let wanted = interpret(&program, &inputs, &[]).unwrap().outputs;
+        let compare = |found: &Program, what: &str| {
+            verify(found).unwrap_or_else(|error| panic!("seed {seed}, {what}: {error}\n{}", show::show(found)));
+            for (i, (a, b)) in evaluate(found, &inputs).unwrap().iter().zip(&wanted).enumerate() {
+                let text = format!("seed {seed}, {what}, output {i}\n{}", show::show(found));
+                assert_same(a, b, TOLERANCE, &text);
+            }
+        };
+        compare(&program, "no pass");
+        for (name, pass) in PASSES {
+            compare(&pass(&program).unwrap(), name);
+        }
+        let all = passes::run(program).unwrap();
+        compare(&all, "all passes");
+        compare(&passes::run(all).unwrap(), "all passes twice");
+    }
+}
+
+#[test]
+fn passes_keep_meaning_when_rows_are_a_symbol() {
+    for seed in 0..80 {
+        let Sample { program, .. } = random(seed, true);
+        let all = passes::run(program.clone()).unwrap();
+        let columns = program.graph.shape(program.graph.inputs[0]).0[1].known().unwrap();
+        for rows in [1, 2, 5] {
+            let mut numbers = Numbers(seed + 1);
+            let inputs = [numbers.float64(&[rows, columns]), numbers.float64(&[rows, columns])];
+            let wanted = evaluate(&program, &inputs).unwrap();
+            for (a, b) in evaluate(&all, &inputs).unwrap().iter().zip(&wanted) {
+                assert_same(a, b, TOLERANCE, &format!("seed {seed}, {rows} rows\n{}", show::show(&all)));
+            }
+        }
+    }
+}
+
+#[test]
+fn training_steps_mean_the_same() {
+    for sample in [
+        programs::perceptron(7, 9, false),
+        programs::perceptron(7, 9, true),
+        programs::image_network(3),
+        programs::text_network(3, 5),
+    ] {
+        let wanted = interpret(&sample.program, &sample.inputs, &sample.variables).unwrap();
+        let program = passes::run(sample.program).unwrap();
+        let found = interpret(&program, &sample.inputs, &sample.variables).unwrap();
+        assert_eq!(found.written.len(), sample.variables.len());
+        for (a, b) in found.outputs.iter().zip(&wanted.outputs) {
+            assert_same(a, b, 1e-5, "output");
+        }
+        for ((slot, a), (other, b)) in found.written.iter().zip(&wanted.written) {
+            assert_eq!(slot, other);
+            assert_same(a, b, 1e-5, "variable");
+        }
+    }
+}
+
+fn matrix(graph: &mut Graph) -> Value {
+    graph.input(Spec::known(&[4, 3], DType::Float32))
+}
+
+fn optimised(graph: Graph, outputs: Vec<Value>) -> Program {
+    passes::run(Program::new(graph, outputs, Vec::new())).unwrap()
+}
+
+fn names(program: &Program) -> Vec<&'static str> {
+    program.graph.nodes.iter().map(|node| node.op.name()).collect()
+}
+
+#[test]
+fn a_bias_and_a_relu_move_into_the_product() {
+    let mut graph = Graph::new();
+    let x = matrix(&mut graph);
+    let weight = graph.input(Spec::known(&[3, 5], DType::Float32));
+    let bias = graph.input(Spec::known(&[5], DType::Float32));
+    let product = graph.apply(op("matmul", &[]), &[x, weight]).unwrap();
+    let sum = graph.add(bias, product).unwrap();
+    let y = graph.elementwise(Scalar::Relu, &[sum]).unwrap();
+    let program = optimised(graph.clone(), vec![y]);
+    assert_eq!(names(&program), ["matmul"]);
+    assert!(matches!(&program.graph.nodes[0].op, Op::MatMul(op) if op.epilogue.bias && op.epilogue.relu));
+    // Somebody else reads the product.
+    let program = optimised(graph, vec![y, product]);
+    assert_eq!(names(&program), ["matmul", "fused_elementwise"]);
+}
+
+#[test]
+fn a_chain_becomes_one_kernel() {
+    let mut graph = Graph::new();
+    let (x, y) = (matrix(&mut graph), matrix(&mut graph));
+    let row = graph.input(Spec::known(&[3], DType::Float32));
+    let sum = graph.add(x, row).unwrap();
+    let product = graph.mul(sum, y).unwrap();
+    let wide = graph.cast(product, DType::Float64).unwrap();
+    let tanh = graph.elementwise(Scalar::Tanh, &[wide]).unwrap();
+    let program = optimised(graph, vec![tanh]);
+    assert_eq!(names(&program), ["fused_elementwise"]);
+    assert_eq!(program.graph.nodes[0].inputs.len(), 3);
+}
+
+#[test]
+fn long_chains_are_cut() {
+    let mut graph = Graph::new();
+    let x = matrix(&mut graph);
+    let mut y = x;
+    for _ in 0..100 {
+        y = graph.elementwise(Scalar::Sin, &[y]).unwrap();
+    }
+    let program = optimised(graph, vec![y]);
+    assert!(names(&program).iter().all(|&name| name == "fused_elementwise"));
+    assert!((4..=6).contains(&program.graph.nodes.len()));
+}
+
+#[test]
+fn what_is_known_is_not_computed() {
+    let mut graph = Graph::new();
+    let x = matrix(&mut graph);
+    let turned = graph.transpose(x, &[1, 0]).unwrap();
+    let back = graph.transpose(turned, &[1, 0]).unwrap();
+    let same = graph.scale(back, 1.0).unwrap();
+    let negative = graph.neg(same).unwrap();
+    let positive = graph.neg(negative).unwrap();
+    let unused = graph.elementwise(Scalar::Exp, &[x]).unwrap();
+    assert_ne!(unused, positive);
+    let program = optimised(graph, vec![positive]);
+    assert!(program.graph.nodes.is_empty(), "{}", show::show(&program));
+    assert_eq!(program.outputs, program.graph.inputs);
+}
+
+#[test]
+fn constants_are_folded_and_repeated_nodes_shared() {
+    let mut graph = Graph::new();
+    let x = matrix(&mut graph);
+    let two = graph.constant(Array::from_slice(&[3], &[1.0f32, 2.0, 3.0]).unwrap());
+    let four = graph.elementwise(Scalar::Square, &[two]).unwrap();
+    let reduced = op("reduce", &[("kind", programs::text("sum")), ("axis", Ints(vec![0]))]);
+    let (a, b) = (graph.apply(reduced.clone(), &[x]).unwrap(), graph.apply(reduced, &[x]).unwrap());
+    let scaled = graph.mul(a, four).unwrap();
+    let y = graph.add(scaled, b).unwrap();
+    let program = optimised(graph, vec![y]);
+    assert_eq!(names(&program), ["reduce", "fused_elementwise"]);
+}
+
+#[test]
+fn passes_leave_the_signature_alone() {
+    // An input that nobody reads, an output that is an input, an output that stands twice.
+    let mut graph = Graph::new();
+    let (x, _unused) = (matrix(&mut graph), matrix(&mut graph));
+    let variable = graph.variable(Spec::known(&[3], DType::Float32));
+    let y = graph.elementwise(Scalar::Exp, &[x]).unwrap();
+    let twice = graph.scale(variable, 2.0).unwrap();
+    let program = passes::run(Program::new(graph, vec![y, x, y, variable], vec![(0, twice)])).unwrap();
+    assert_eq!((program.graph.inputs.len(), program.graph.variables.len()), (2, 1));
+    assert_eq!(program.outputs.len(), 4);
+    assert_eq!(program.outputs[0], program.outputs[2]);
+    assert_eq!(program.outputs[1], program.graph.inputs[0]);
+    assert_eq!(program.outputs[3], program.graph.variables[0]);
+    assert_eq!(program.writes.len(), 1);
+}
