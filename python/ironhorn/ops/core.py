@@ -46,7 +46,9 @@ def is_tensor(x: Any) -> bool:
 @op
 def cast(x: Any, dtype: Any) -> Any:
     """The same numbers in another type; floats to integers truncate towards zero."""
-    return _cast(x, dtype=standardize_dtype(dtype))
+    wanted = standardize_dtype(dtype)
+    # Python's numbers are doubles: they go to the type wanted, not by way of float32.
+    return _core.tensor(x, wanted) if isinstance(x, (int, float)) else _cast(x, dtype=wanted)
 
 
 def shape(x: Any) -> tuple[Any, ...]:

@@ -638,8 +638,8 @@ def ones(shape: Any, dtype: Any = None) -> Any:
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array filled with one value."""
-    value = _core.tensor(fill_value)
-    return _filled(shape, value, standardize_dtype(dtype) if dtype is not None else value.dtype)
+    wanted = standardize_dtype(dtype) if dtype is not None else _core.tensor(fill_value).dtype
+    return _filled(shape, fill_value, wanted)
 
 
 @op
