@@ -3,8 +3,8 @@
     python benches/python/compare.py [case ...]
 
 Both libraries get the same weights and the same batches in one process, take turns, and must agree on the result before
-their times are printed: the best of several rounds. The rate is compared with what NumPy's matrix product reaches on
-all cores, a practical roof for float32 arithmetic on this machine.
+their times are printed: the best of several rounds. The rate stands beside what one large float32 matrix product of
+NumPy reaches on all cores here.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def peer(name: str) -> Any:
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
-def roof() -> float:
+def matrix_product_rate() -> float:
     """Floating-point operations a second of a large float32 matrix product."""
     a = np.random.default_rng(0).normal(size=(1536, 1536)).astype("float32")
     return 2 * 1536**3 / min(measure(lambda: a @ a) for _ in range(ROUNDS))
@@ -198,8 +198,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("cases", nargs="*", choices=[[], *training, *others], default=[])
     chosen = parser.parse_args().cases or [*training, *others]
-    peak = roof()
-    print(f"roof: {peak / 1e9:.0f} GFLOP/s in NumPy's float32 matrix product")
+    peak = matrix_product_rate()
+    print(f"NumPy's float32 matrix product: {peak / 1e9:.0f} GFLOP/s")
     for name in chosen:
         if name in training:
             compare_training(name, training[name](), peak)
