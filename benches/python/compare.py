@@ -142,9 +142,7 @@ def compare_training(title: str, case: Case, peak: float) -> None:
     for name, seconds in take_turns({name: epoch(model) for name, model in models.items()}).items():
         rate = flops * len(x) / seconds
         step = 1e3 * seconds * batch_size / len(x)
-        print(
-            f"{title:12s} {name:24s} {step:9.3f} ms a step  {rate / 1e9:7.1f} GFLOP/s  {rate / peak:5.0%} of the roof"
-        )
+        print(f"{title:12s} {name:24s} {step:9.3f} ms a step  {rate / 1e9:7.1f} GFLOP/s  {rate / peak:4.2f} x NumPy")
 
 
 def compare_prediction(title: str) -> None:
