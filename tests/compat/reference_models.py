@@ -129,8 +129,11 @@ def run(keras: Any, problem: str, optimizer: str, dtype: str, seed: int = 0) -> 
     Returns:
         `{"losses": float64 array of STEPS values, "weights": list of arrays, "names": list of str}`.
     """
-    previous = keras.config.floatx()
+    previous, previous_policy = keras.config.floatx(), keras.config.dtype_policy().name
     keras.config.set_floatx(dtype)
+    if keras.config.dtype_policy().name != dtype:
+        # Keras takes the default policy of layers from `floatx` only once, when it is first needed.
+        keras.config.set_dtype_policy(dtype)
     try:
         model = build_model(keras, problem)
         model.set_weights([value.astype(dtype) for value in initial_weights(model, seed)])
@@ -154,3 +157,5 @@ def run(keras: Any, problem: str, optimizer: str, dtype: str, seed: int = 0) -> 
         }
     finally:
         keras.config.set_floatx(previous)
+        if keras.config.dtype_policy().name != previous_policy:
+            keras.config.set_dtype_policy(previous_policy)

@@ -34,7 +34,9 @@ def test_adam_in_float32_is_as_near_to_keras_on_jax_as_keras_on_tensorflow(probl
     np.testing.assert_allclose(ours["losses"], reference["adam_losses"], rtol=0, atol=1e-3)
     expected = [reference[f"adam_weight_{index}"] for index in range(len(ours["weights"]))]
     assert [value.shape for value in ours["weights"]] == [value.shape for value in expected]
-    assert relative_distance(ours["weights"], expected) <= reference["adam_distances"].max()
+    # Below the spacing of float32 numbers nobody is nearer than anybody else.
+    limit = max(reference["adam_distances"].max(), np.finfo("float32").eps)
+    assert relative_distance(ours["weights"], expected) <= limit
 
 
 def test_stored_trajectories_are_small() -> None:

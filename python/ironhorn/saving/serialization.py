@@ -270,7 +270,7 @@ def _deserialize_special(class_name: str, config: Any) -> Any:
         raise FileFormatError(f"`config` of a {class_name} must be a dictionary{_where()}. Received: {config!r}")
     try:
         if class_name == "__keras_tensor__":
-            tensor = backend.KerasTensor(config["shape"], dtype=config["dtype"])
+            tensor: Any = backend.KerasTensor(config["shape"], dtype=config["dtype"])
             tensor._pre_serialization_keras_history = config["keras_history"]
             return tensor
         if class_name in ("__tensor__", "__numpy__"):
