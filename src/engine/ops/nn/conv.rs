@@ -137,7 +137,9 @@ impl Conv {
         for axis in 0..spatial {
             let window = w.0[axis].known().ok_or_else(|| Error::shape("the kernel's size must be known"))?;
             if window == 0 {
-                return Err(Error::shape(format!("a kernel of shape {w} has no elements; its size must be at least 1")));
+                return Err(Error::shape(format!(
+                    "a kernel of shape {w} has no elements; its size must be at least 1"
+                )));
             }
             dims.push(self.padding.output(axis, x.0[axis + 1], window, self.strides[axis], self.dilation[axis])?);
         }
@@ -173,7 +175,8 @@ impl Operation for Conv {
         let g = context.gradient(0)?;
         let (x, w) = (context.inputs[0], context.inputs[1]);
         let (conv, wanted) = (self.clone(), context.wanted);
-        let dx = if wanted[0] { Some(context.graph.apply(ConvInputGrad { conv: conv.clone() }, &[g, w, x])?) } else { None };
+        let dx =
+            if wanted[0] { Some(context.graph.apply(ConvInputGrad { conv: conv.clone() }, &[g, w, x])?) } else { None };
         let dw = if wanted[1] { Some(context.graph.apply(ConvKernelGrad { conv }, &[x, g, w])?) } else { None };
         Ok(vec![dx, dw])
     }
@@ -216,7 +219,8 @@ impl Operation for ConvInputGrad {
         let (g, w) = (context.inputs[0], context.inputs[1]);
         let conv = self.conv.clone();
         let dg = if context.wanted[0] { Some(context.graph.apply(conv.clone(), &[gg, w])?) } else { None };
-        let dw = if context.wanted[1] { Some(context.graph.apply(ConvKernelGrad { conv }, &[gg, g, w])?) } else { None };
+        let dw =
+            if context.wanted[1] { Some(context.graph.apply(ConvKernelGrad { conv }, &[gg, g, w])?) } else { None };
         Ok(vec![dg, dw, None])
     }
 
@@ -249,8 +253,11 @@ impl Operation for ConvKernelGrad {
         let gg = context.gradient(0)?;
         let (x, g) = (context.inputs[0], context.inputs[1]);
         let conv = self.conv.clone();
-        let dx =
-            if context.wanted[0] { Some(context.graph.apply(ConvInputGrad { conv: conv.clone() }, &[g, gg, x])?) } else { None };
+        let dx = if context.wanted[0] {
+            Some(context.graph.apply(ConvInputGrad { conv: conv.clone() }, &[g, gg, x])?)
+        } else {
+            None
+        };
         let dg = if context.wanted[1] { Some(context.graph.apply(conv, &[x, gg])?) } else { None };
         Ok(vec![dx, dg, None])
     }
