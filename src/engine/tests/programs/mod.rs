@@ -211,6 +211,9 @@ fn grow(graph: &mut Graph, numbers: &mut Numbers, pool: &mut Vec<Value>, symboli
     Ok(())
 }
 
+/// Outputs, and what variables become.
+type Built = Result<(Vec<Value>, Vec<(usize, Value)>)>;
+
 /// `sum(loss)` and the update `p - 0.1 dp` of every variable, by the optimizer's op or by plain writes.
 fn descend(graph: &mut Graph, loss: Value, fused: bool) -> Result<(Value, Vec<(usize, Value)>)> {
     let total = graph.reduce(ReduceKind::Mean, loss, &[0], false)?;
@@ -241,7 +244,7 @@ pub fn perceptron(batch: usize, width: usize, fused: bool) -> Sample {
     let mut graph = Graph::new();
     let values: Vec<Value> = inputs.iter().map(|input| graph.input(input.spec())).collect();
     let slots: Vec<Value> = variables.iter().map(|variable| graph.variable(variable.spec())).collect();
-    let build = |graph: &mut Graph| -> Result<(Vec<Value>, Vec<(usize, Value)>)> {
+    let build = |graph: &mut Graph| -> Built {
         let mut x = values[0];
         for layer in 0..3 {
             let product = graph.apply(op("matmul", &[]), &[x, slots[2 * layer]])?;
@@ -269,7 +272,7 @@ pub fn image_network(batch: usize) -> Sample {
     let slots: Vec<Value> = variables.iter().map(|variable| graph.variable(variable.spec())).collect();
     let conv = op("conv", &[("padding", text("same")), ("strides", Ints(vec![1, 1]))]);
     let pool = |kind| op("pool", &[("kind", text(kind)), ("window", Ints(vec![2, 2]))]);
-    let build = |graph: &mut Graph| -> Result<(Vec<Value>, Vec<(usize, Value)>)> {
+    let build = |graph: &mut Graph| -> Built {
         let x = graph.apply(conv.clone(), &[values[0], slots[0]])?;
         let normal = graph.append(op("batch_norm_train", &[]), &[x, slots[1], slots[2]])?;
         let x = graph.elementwise(Scalar::Relu, &[normal[0]])?;
@@ -299,7 +302,7 @@ pub fn text_network(batch: usize, time: usize) -> Sample {
     let mut graph = Graph::new();
     let values: Vec<Value> = inputs.iter().map(|input| graph.input(input.spec())).collect();
     let slots: Vec<Value> = variables.iter().map(|variable| graph.variable(variable.spec())).collect();
-    let build = |graph: &mut Graph| -> Result<(Vec<Value>, Vec<(usize, Value)>)> {
+    let build = |graph: &mut Graph| -> Built {
         let zero = graph.constant(Array::scalar(0.0, DType::Int32)?);
         let mask = graph.elementwise(Scalar::NotEqual, &[values[0], zero])?;
         let words = graph.apply(op("take", &[("axis", Int(0))]), &[slots[0], values[0]])?;
