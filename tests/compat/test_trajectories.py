@@ -43,6 +43,8 @@ def test_stored_trajectories_are_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 1_000_000
 
 
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("problem", reference_models.PROBLEMS)
 def test_live_keras(problem: str) -> None:
     os.environ.setdefault("KERAS_BACKEND", "jax")

@@ -45,6 +45,7 @@ def answers(model_path: pathlib.Path, name: str, backend: str) -> dict[str, np.n
         return {key: file[key] for key in file.files}
 
 
+@pytest.mark.peer
 @pytest.mark.parametrize("name", golden_models.MODELS)
 def test_keras_loads_our_models(name: str, tmp_path: pathlib.Path) -> None:
     reference_python()
@@ -63,6 +64,7 @@ def test_keras_loads_our_models(name: str, tmp_path: pathlib.Path) -> None:
         np.testing.assert_array_equal(found[f"optimizer_{index}"], variable.numpy(), err_msg=variable.path)
 
 
+@pytest.mark.peer
 def test_keras_loads_our_vocabulary(tmp_path: pathlib.Path) -> None:
     python = reference_python()
     probe = subprocess.run([python, "-c", "import tensorflow"], capture_output=True)
