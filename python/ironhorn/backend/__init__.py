@@ -39,9 +39,7 @@ from ironhorn.backend.variable import Variable, structure_changed, structure_ver
 
 # The engine's locks are held over a fork, so that the child finds them free.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_core.before_fork, after_in_parent=_core.after_fork, after_in_child=_core.after_fork
-    )
+    os.register_at_fork(before=_core.before_fork, after_in_parent=_core.after_fork, after_in_child=_core.after_fork)
 
 
 def is_tensor(x: object) -> bool:

@@ -10,8 +10,8 @@ from ironhorn.errors import UnsupportedError
 class GradientTape:
     """Records what happens inside a `with` block so that its derivatives can be asked for.
 
-    Variables and watched tensors can be differentiated with respect to. Works eagerly and while a model is traced; tapes
-    may be nested for second derivatives.
+    Variables and watched tensors can be differentiated with respect to. Works eagerly and while a model is traced;
+    tapes may be nested for second derivatives.
 
     Args:
         persistent: whether `gradient` may be called more than once.
@@ -29,8 +29,8 @@ class GradientTape:
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         if not watch_accessed_variables:
             raise UnsupportedError(
-                "GradientTape watches every variable that is read; leave watch_accessed_variables=True and take gradients "
-                "with respect to the variables you want"
+                "GradientTape watches every variable that is read; leave watch_accessed_variables=True and take "
+                "gradients with respect to the variables you want"
             )
         self._tape = _core.Tape()
         self._persistent = persistent
@@ -81,7 +81,9 @@ class GradientTape:
         return tree.pack_sequence_as(sources, found) if tree.is_nested(sources) else found[0]
 
 
-def value_and_grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """A function that returns what `fn` returns and its derivative.
 
     Args:
@@ -90,8 +92,8 @@ def value_and_grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, h
         has_aux: whether `fn` returns something beside the scalar.
 
     Returns:
-        A function with the arguments of `fn` that returns `(value, gradients)`, gradients in the structure of the arguments
-        (a tuple of them when `argnums` is a tuple).
+        A function with the arguments of `fn` that returns `(value, gradients)`, gradients in the structure of the
+        arguments (a tuple of them when `argnums` is a tuple).
 
     Example:
         >>> value, gradient = value_and_grad(lambda x: x * x)(3.0)
@@ -104,7 +106,9 @@ def value_and_grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, h
         with GradientTape() as tape:
             given = list(args)
             for number in numbers:
-                given[number] = tree.map_structure(lambda leaf: leaf if leaf is None else _core.tensor(leaf), given[number])
+                given[number] = tree.map_structure(
+                    lambda leaf: leaf if leaf is None else _core.tensor(leaf), given[number]
+                )
                 tape.watch(given[number])
             result = fn(*given, **kwargs)
         target = result[0] if has_aux else result

@@ -32,7 +32,13 @@ class KerasTensor:
     __array_priority__ = 100.0
 
     def __init__(
-        self, shape: Any, dtype: Any = "float32", sparse: bool = False, record_history: bool = True, name: str | None = None, **_: Any
+        self,
+        shape: Any,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **_: Any,
     ) -> None:
         self.shape = standardize_shape(shape)
         self.dtype = "string" if dtype == "string" else standardize_dtype(dtype)
@@ -59,26 +65,27 @@ class KerasTensor:
 
     def _no_data(self, what: str) -> Any:
         raise TracedValueError(
-            f"{what} of the symbolic tensor '{self.name}' of shape {self.shape} is not known: it stands for the data that the "
-            "model will be given. Use functions of ironhorn.ops on it, or put the computation into a layer's `call`"
+            f"{what} of the symbolic tensor '{self.name}' of shape {self.shape} is not known: it stands for the data "
+            "that the model will be given. Use functions of ironhorn.ops on it, or put the computation into a layer's "
+            "`call`"
         )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         return self._no_data("The data")
 
     def __float__(self) -> float:
-        return self._no_data("float()")  # type: ignore[no-any-return]
+        return self._no_data("float()")
 
     def __int__(self) -> int:
-        return self._no_data("int()")  # type: ignore[no-any-return]
+        return self._no_data("int()")
 
     def __bool__(self) -> bool:
-        return self._no_data("bool()")  # type: ignore[no-any-return]
+        return self._no_data("bool()")
 
     def __len__(self) -> int:
         if self.shape and self.shape[0] is not None:
             return self.shape[0]
-        return self._no_data("len()")  # type: ignore[no-any-return]
+        return self._no_data("len()")
 
     def __iter__(self) -> Iterator[Any]:
         raise TracedValueError("A symbolic tensor cannot be iterated over; use ops.unstack or slicing")
@@ -121,7 +128,13 @@ for _short, _long in {
 }.items():
     setattr(KerasTensor, f"__{_short}__", _operator(_long, False))
     setattr(KerasTensor, f"__r{_short}__", _operator(_long, True))
-for _short, _long in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "ne": "not_equal"}.items():
+for _short, _long in {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "ne": "not_equal",
+}.items():
     setattr(KerasTensor, f"__{_short}__", _operator(_long, False))
 
 
@@ -152,9 +165,7 @@ class Node:
         outputs: the symbolic tensors that it returned.
     """
 
-    def __init__(
-        self, operation: Any, call_args: Any = None, call_kwargs: Any = None, outputs: Any = None
-    ) -> None:
+    def __init__(self, operation: Any, call_args: Any = None, call_kwargs: Any = None, outputs: Any = None) -> None:
         self.operation = operation
         self.args = tuple(call_args or ())
         self.kwargs = dict(call_kwargs or {})
@@ -259,6 +270,7 @@ class OpOperation(Operation):
         return abstract_call(self.function, args, kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A new node for symbolic arguments, the op's result for others."""
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         return self.function(*args, **kwargs)

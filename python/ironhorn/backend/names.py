@@ -39,7 +39,7 @@ def reset_names() -> None:
 
 def _scopes() -> list[str]:
     try:
-        return _STATE.scopes  # type: ignore[no-any-return]
+        return _STATE.scopes
     except AttributeError:
         _STATE.scopes = []
         return _STATE.scopes

@@ -1,7 +1,7 @@
 """Compiled functions: Python is traced once, then the program runs.
 
-A function is traced for a *signature*: the structure of its arguments, their types and ranks. Axis 0 is a symbol, and so is
-any axis that was seen to vary or that the caller says varies; equal lengths of axis 0 share one symbol.
+A function is traced for a *signature*: the structure of its arguments, their types and ranks. Axis 0 is a symbol, and
+so is any axis that was seen to vary or that the caller says varies; equal lengths of axis 0 share one symbol.
 """
 
 import threading
@@ -136,7 +136,9 @@ def _describe(leaf: Any) -> _Leaf:
         return _Leaf("int32", ())
     if isinstance(leaf, float):
         return _Leaf("float32", ())
-    if isinstance(leaf, (_core.Tensor, _core.VariableStorage)):
+    if isinstance(leaf, _core.VariableStorage):
+        return _Leaf(leaf.storage_dtype, leaf.storage_shape)
+    if isinstance(leaf, _core.Tensor):
         return _Leaf(leaf.dtype, leaf.shape)
     return _Leaf(leaf.dtype.name, leaf.shape)
 
@@ -144,7 +146,9 @@ def _describe(leaf: Any) -> _Leaf:
 class _Traced:
     """One traced program: the axes it fixes, and what it returns."""
 
-    def __init__(self, pattern: tuple[Any, ...], program: Any, outputs: Any, slots: list[int | None], fixed: list[Any]) -> None:
+    def __init__(
+        self, pattern: tuple[Any, ...], program: Any, outputs: Any, slots: list[int | None], fixed: list[Any]
+    ) -> None:
         self.pattern = pattern
         self.program = program
         self.outputs = outputs
@@ -200,7 +204,9 @@ class CompiledFunction:
 
     @staticmethod
     def _as_array(leaf: Any) -> Any:
-        fine = leaf is None or isinstance(leaf, (_core.Tensor, _core.VariableStorage, np.ndarray, str, bool, int, float))
+        fine = leaf is None or isinstance(
+            leaf, (_core.Tensor, _core.VariableStorage, np.ndarray, str, bool, int, float)
+        )
         return leaf if fine else np.asarray(leaf)
 
     def run_steps(self, source: ArraySource, order: Any, batch_size: int, first_step: int, steps: int) -> Any:
@@ -327,13 +333,17 @@ class CompiledFunction:
             trace.abandon()
             raise
         form = tree.map_structure(lambda _: None, outputs)
-        return _Traced(pattern, program, form, slots, [leaf if s is None else None for leaf, s in zip(found, slots, strict=True)])
+        return _Traced(
+            pattern, program, form, slots, [leaf if s is None else None for leaf, s in zip(found, slots, strict=True)]
+        )
 
 
 def _covers(general: tuple[Any, ...], special: tuple[Any, ...]) -> bool:
     """Whether every shape that fits `special` fits `general`."""
     return all(
-        a is None or a == b for left, right in zip(general, special, strict=True) for a, b in zip(left, right, strict=True)
+        a is None or a == b
+        for left, right in zip(general, special, strict=True)
+        for a, b in zip(left, right, strict=True)
     )
 
 

@@ -27,8 +27,8 @@ class Variable(_core.VariableStorage):
     """A tensor whose value can change. Its shape and type cannot.
 
     Args:
-        initializer: an array-like first value, or a callable `(shape, dtype) -> tensor` with `shape` given, or the name of
-            an initializer.
+        initializer: an array-like first value, or a callable `(shape, dtype) -> tensor` with `shape` given, or the name
+            of an initializer.
         shape: lengths of the axes, when `initializer` makes the value.
         dtype: element type; that of the first value, or `floatx()`.
         trainable: whether optimizers change it.
@@ -84,7 +84,8 @@ class Variable(_core.VariableStorage):
             if callable(initializer):
                 if shape is None:
                     raise ValueError(
-                        f"Variable '{self.path}' is made by an initializer and needs a shape: Variable(initializer, shape=(3, 4))"
+                        f"Variable '{self.path}' is made by an initializer and needs a shape: "
+                        "Variable(initializer, shape=(3, 4))"
                     )
                 wanted = standardize_dtype(dtype)
                 value = initializer(standardize_shape(shape), dtype=wanted)
@@ -143,7 +144,8 @@ class Variable(_core.VariableStorage):
             from ironhorn.errors import ShapeError
 
             raise ShapeError(
-                f"Variable '{self.path}' has shape {self.shape} and cannot hold a value of shape {tuple(shape)}; reshape the value first"
+                f"Variable '{self.path}' has shape {self.shape} and cannot hold a value of shape {tuple(shape)}; "
+                "reshape the value first"
             )
         self.write(value)
         return self.value
@@ -164,7 +166,12 @@ class Variable(_core.VariableStorage):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Variable":
         twin = Variable(
-            self.numpy(), dtype=self.dtype, trainable=self._trainable, name=self.name, regularizer=self.regularizer, constraint=self.constraint
+            self.numpy(),
+            dtype=self.dtype,
+            trainable=self._trainable,
+            name=self.name,
+            regularizer=self.regularizer,
+            constraint=self.constraint,
         )
         twin.path = self.path
         memo[id(self)] = twin

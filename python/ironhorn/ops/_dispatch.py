@@ -1,7 +1,7 @@
 """One function, three kinds of input.
 
-`@op` makes a function of `ironhorn.ops` accept symbolic tensors: with one among its arguments the call becomes a node of the
-layer graph; otherwise the body runs, eagerly or on traced values.
+`@op` makes a function of `ironhorn.ops` accept symbolic tensors: with one among its arguments the call becomes a node
+of the layer graph; otherwise the body runs, eagerly or on traced values.
 """
 
 import functools

@@ -89,7 +89,9 @@ def getitem(x: Any, key: Any) -> Any:
         result = _reshape(result, shape=shape)
     if arrays:
         if len(arrays) > 1:
-            raise UnsupportedError("More than one index array is not supported; use ops.take on one axis after the other")
+            raise UnsupportedError(
+                "More than one index array is not supported; use ops.take on one axis after the other"
+            )
         position, indices = arrays[0]
         if position < 0:
             position = kept.index(-1 - position)
@@ -102,7 +104,9 @@ def _index(bound: Any) -> Any:
     if bound is None:
         return None
     if isinstance(bound, _core.SymbolicDim):
-        raise UnsupportedError("A slice bound that depends on a symbolic length is not supported; use negative bounds or ops.take")
+        raise UnsupportedError(
+            "A slice bound that depends on a symbolic length is not supported; use negative bounds or ops.take"
+        )
     return operator.index(bound)
 
 
@@ -115,7 +119,7 @@ def _dtype(item: Any) -> str:
 
 
 def _boolean(x: Any, mask: Any) -> Any:
-    if isinstance(mask, _core.Tensor) and mask.is_traced or isinstance(x, _core.Tensor) and x.is_traced:
+    if (isinstance(mask, _core.Tensor) and mask.is_traced) or (isinstance(x, _core.Tensor) and x.is_traced):
         raise TracedValueError(
             "The number of elements that a boolean mask selects is not known while tracing; use ops.where(mask, x, 0)"
         )

@@ -23,4 +23,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return np_ops.sum(_handle["absolute"](x), axis, keepdims)
     if axes is not None and len(axes) == 1 and ord == float("inf"):
         return np_ops.max(_handle["absolute"](x), axis, keepdims)
-    raise UnsupportedError(f"ops.norm with ord={ord!r}, axis={axis!r} is not supported; use numpy.linalg.norm on the array")
+    raise UnsupportedError(
+        f"ops.norm with ord={ord!r}, axis={axis!r} is not supported; use numpy.linalg.norm on the array"
+    )

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from ironhorn import _core
 from ironhorn.backend.config import epsilon, standardize_data_format
 from ironhorn.backend.dtypes import standardize_dtype
 from ironhorn.errors import ShapeError, ValueRangeError
@@ -33,7 +32,7 @@ def softplus(x: Any) -> Any:
 @op
 def relu6(x: Any) -> Any:
     """`min(max(x, 0), 6)`."""
-    return np_ops.clip(x, 0.0, 6.0)
+    return np_ops.clip(x, 0, 6)
 
 
 @op
@@ -209,11 +208,13 @@ def conv(
         x = _to_last(x)
     channels = x.shape[-1]
     if x.ndim != w.ndim:
-        raise ShapeError(f"conv: an input of shape {inputs.shape} does not fit a kernel of shape {w.shape}: their ranks differ")
+        raise ShapeError(
+            f"conv: an input of shape {inputs.shape} does not fit a kernel of shape {w.shape}: their ranks differ"
+        )
     if channels is not None and channels % w.shape[-2]:
         raise ShapeError(
-            f"conv: the input has {channels} channels (shape {inputs.shape}), which is not a multiple of the {w.shape[-2]} that the "
-            f"kernel of shape {w.shape} takes"
+            f"conv: the input has {channels} channels (shape {inputs.shape}), which is not a multiple of the "
+            f"{w.shape[-2]} that the kernel of shape {w.shape} takes"
         )
     groups = 1 if channels is None else channels // w.shape[-2]
     y = _handle["conv"](
@@ -368,7 +369,8 @@ def _same_shapes(target: Any, output: Any, what: str) -> tuple[Any, Any]:
         a is not None and b is not None and a != b for a, b in zip(target.shape, output.shape, strict=True)
     ):
         raise ShapeError(
-            f"{what}: targets and predictions must have the same shape, got targets {target.shape} and predictions {output.shape}"
+            f"{what}: targets and predictions must have the same shape, got targets {target.shape} and predictions "
+            f"{output.shape}"
         )
     return target, output
 

@@ -1,9 +1,10 @@
 """NumPy-like functions: Keras' names and arguments, Keras' rules for types.
 
-Arrays are anything array-like. Two operands of different types are brought to the type both promote to; Python numbers take
-the type of what they meet; integers meeting a function of floats become float32.
+Arrays are anything array-like. Two operands of different types are brought to the type both promote to; Python numbers
+take the type of what they meet; integers meeting a function of floats become float32.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -84,9 +85,7 @@ def _binary(name: str, summary: str) -> Any:
 
 
 negative = _unary("negative", "`-x`.")
-absolute = _unary("absolute", "`|x|`.")
 sign = _unary("sign", "-1, 0 or 1.")
-square = _unary("square", "`x * x`.")
 sqrt = _unary("sqrt", "Square root.")
 rsqrt = _unary("rsqrt", "`1 / sqrt(x)`.")
 reciprocal = _unary("reciprocal", "`1 / x`.")
@@ -130,9 +129,23 @@ logical_xor = _binary("logical_xor", "Whether exactly one of two is true.")
 
 
 @op
+def absolute(x: Any) -> Any:
+    """`|x|`; booleans stay as they are."""
+    x = _tensor(x)
+    return x if x.dtype == "bool" else _handle["absolute"](x)
+
+
+@op
 def abs(x: Any) -> Any:
-    """`|x|`."""
-    return _handle["absolute"](x)
+    """`|x|`; booleans stay as they are."""
+    return absolute(x)
+
+
+@op
+def square(x: Any) -> Any:
+    """`x * x`; booleans become int32."""
+    x = _tensor(x)
+    return _handle["square"](_cast(x, "int32") if x.dtype == "bool" else x)
 
 
 @op
@@ -440,7 +453,9 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     length = x.shape[axis]
     if isinstance(indices_or_sections, int):
         if length is None or length % indices_or_sections:
-            raise ValueRangeError(f"Axis {axis} of length {length} cannot be split into {indices_or_sections} equal parts")
+            raise ValueRangeError(
+                f"Axis {axis} of length {length} cannot be split into {indices_or_sections} equal parts"
+            )
         step = length // indices_or_sections
         bounds = [i * step for i in range(1, indices_or_sections)]
     else:
@@ -449,7 +464,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     before: list[Any] = [None] * axis
     return [
         _handle["slice"](x, starts=[*before, low], stops=[*before, high], steps=[1] * (axis + 1))
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
     ]
 
 
@@ -480,9 +495,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         raise UnsupportedError(f"ops.pad supports mode='constant', got {mode!r}; pad with numpy.pad before the model")
     x = _tensor(x)
     width = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
-    return _handle["pad"](
-        x, low=[w[0] for w in width], high=[w[1] for w in width], value=float(constant_values or 0)
-    )
+    return _handle["pad"](x, low=[w[0] for w in width], high=[w[1] for w in width], value=float(constant_values or 0))
 
 
 @op
@@ -542,7 +555,9 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 @op
 def matmul(x1: Any, x2: Any) -> Any:
-    """Matrix product of the last two axes; leading axes broadcast; a vector is a row on the left, a column on the right.
+    """Matrix product of the last two axes.
+
+    Leading axes broadcast; a vector is a row on the left and a column on the right.
 
     Raises:
         ShapeError: if the inner lengths differ.
@@ -550,33 +565,40 @@ def matmul(x1: Any, x2: Any) -> Any:
     a, b = _tensor(x1), _tensor(x2)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"matmul takes arrays of at least one axis, got shapes {a.shape} and {b.shape}")
-    if not (is_float_dtype(a.dtype) or is_float_dtype(b.dtype)):
-        return _integer_matmul(a, b)
+    dtype = _common_dtype(a, b)
+    if not is_float_dtype(dtype):
+        return _integer_matmul(a, b, dtype)
     a_vector, b_vector = a.ndim == 1, b.ndim == 1
     if a_vector:
         a = _handle["reshape"](a, shape=[1, *_shape(a)])
     if b_vector:
         b = _handle["reshape"](b, shape=[*_shape(b), 1])
-    half = a.dtype if a.dtype == b.dtype and a.dtype in ("float16", "bfloat16") else None
+    # Sixteen-bit floats are storage: products and sums are float32.
+    half = dtype in ("float16", "bfloat16")
     if half:
         a, b = _cast(a, "float32"), _cast(b, "float32")
     y = _handle["matmul"](a, b)
     if half:
-        y = _cast(y, half)
+        y = _cast(y, dtype)
     if a_vector or b_vector:
         shape = _shape(y)
-        y = _handle["reshape"](y, shape=shape[:-2] + ([] if a_vector else [shape[-2]]) + ([] if b_vector else [shape[-1]]))
+        y = _handle["reshape"](
+            y, shape=shape[:-2] + ([] if a_vector else [shape[-2]]) + ([] if b_vector else [shape[-1]])
+        )
     return y
 
 
-def _integer_matmul(a: Any, b: Any) -> Any:
-    """Integer products, exact in float64 up to 2^53."""
-    dtype = _handle["add"](_zero(a.dtype), _zero(b.dtype)).dtype
-    return _cast(matmul(_cast(a, "float64"), _cast(b, "float64")), "int32" if dtype == "bool" else dtype)
+def _integer_matmul(a: Any, b: Any, dtype: str) -> Any:
+    """Integer products, exact in float64 up to 2^53. Those of int8 are summed in int32."""
+    product = matmul(_cast(a, "float64"), _cast(b, "float64"))
+    return _cast(product, "int32" if a.dtype == b.dtype == "int8" else dtype)
 
 
-def _zero(dtype: str) -> Any:
-    return _core.tensor(0, "int32" if dtype == "bool" else dtype)
+def _common_dtype(a: Any, b: Any) -> str:
+    """The type that both operands promote to."""
+    if a.dtype == b.dtype:
+        return str(a.dtype)
+    return str(_handle["select"](True, _core.tensor(0, a.dtype), _core.tensor(0, b.dtype)).dtype)
 
 
 @op
@@ -617,7 +639,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     shape_a, shape_b = _shape(a), _shape(b)
     inner = _product(shape_a, left)
     rows = _handle["reshape"](_handle["transpose"](a, axes=[*keep_a, *left]), shape=[_product(shape_a, keep_a), inner])
-    columns = _handle["reshape"](_handle["transpose"](b, axes=[*right, *keep_b]), shape=[inner, _product(shape_b, keep_b)])
+    columns = _handle["reshape"](
+        _handle["transpose"](b, axes=[*right, *keep_b]), shape=[inner, _product(shape_b, keep_b)]
+    )
     return _handle["reshape"](matmul(rows, columns), shape=[shape_a[i] for i in keep_a] + [shape_b[i] for i in keep_b])
 
 

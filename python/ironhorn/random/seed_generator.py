@@ -41,7 +41,10 @@ class SeedGenerator:
         self._initial_seed = int(seed)
         self.name = name or auto_name("seed_generator")
         self.state = Variable(
-            np.array([self._initial_seed & 0xFFFFFFFF, 0], "uint32"), dtype="uint32", trainable=False, name=f"{self.name}_state"
+            np.array([self._initial_seed & 0xFFFFFFFF, 0], "uint32"),
+            dtype="uint32",
+            trainable=False,
+            name=f"{self.name}_state",
         )
 
     @property
