@@ -158,10 +158,38 @@ fn common_dtype(operands: &[Loose]) -> DType {
     }
 }
 
+/// Refuses a Python integer that the type it takes cannot hold.
+fn check_fits(py: Python<'_>, loose: &Loose, dtype: DType) -> PyResult<()> {
+    let (Weak::Int, true, Some(array)) = (loose.weak, dtype.is_integer(), &loose.operand.array) else {
+        return Ok(());
+    };
+    let bits = i32::try_from(8 * dtype.size()).expect("a type has few bits");
+    let (low, high) = if dtype.name().starts_with('u') {
+        (0.0, 2f64.powi(bits))
+    } else {
+        (-2f64.powi(bits - 1), 2f64.powi(bits - 1))
+    };
+    let number = array.item().or_raise(py)?;
+    if (low..high).contains(&number) {
+        return Ok(());
+    }
+    Err(raise(
+        py,
+        "ValueRangeError",
+        &format!("the number {number} does not fit {dtype}; cast the tensor to a wider type"),
+    ))
+}
+
 /// Casts operands as the op's promotion rule says.
 pub fn promote(py: Python<'_>, op: &Op, operands: Vec<Loose>) -> PyResult<Vec<Operand>> {
     let cast_all = |operands: Vec<Loose>, dtype: DType| -> PyResult<Vec<Operand>> {
-        operands.into_iter().map(|loose| cast(py, loose.operand, dtype)).collect()
+        operands
+            .into_iter()
+            .map(|loose| {
+                check_fits(py, &loose, dtype)?;
+                cast(py, loose.operand, dtype)
+            })
+            .collect()
     };
     match op.promotion() {
         Promotion::Keep => operands

@@ -107,6 +107,45 @@ def test_types_promote_as_in_keras(pair: str) -> None:
     assert ops.equal(x, y).dtype == "bool"
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "wanted"),
+    [
+        ("bool", "bool", "bool"),
+        ("bool", "uint8", "uint8"),
+        ("int8", "int8", "int32"),
+        ("int16", "int8", "int16"),
+        ("int64", "int32", "int64"),
+        ("int32", "float16", "float16"),
+        ("bfloat16", "uint8", "bfloat16"),
+        ("bfloat16", "float16", "float32"),
+        ("float32", "float64", "float64"),
+    ],
+)
+def test_types_of_products(left: str, right: str, wanted: str) -> None:
+    x, y = ops.ones((2, 3), dtype=left), ops.ones((3, 2), dtype=right)
+    for found in (ops.matmul(x, y), ops.transpose(ops.matmul(ops.transpose(y), ops.transpose(x)))):
+        assert found.dtype == wanted
+        assert np.asarray(found).astype("float64").tolist() == [[1.0 if wanted == "bool" else 3.0] * 2] * 2
+
+
+def test_booleans_as_numbers() -> None:
+    x = tensor([True, False])
+    assert ops.square(x).dtype == "int32"
+    assert ops.absolute(x).dtype == ops.abs(x).dtype == "bool"
+    assert ops.sum(x).dtype == ops.prod(x).dtype == "int32"
+    assert (x + 1).numpy().tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(("dtype", "number"), [("uint8", 300), ("uint8", -1), ("int8", 128), ("int32", 2**31)])
+def test_numbers_that_do_not_fit(dtype: str, number: int) -> None:
+    x = ops.zeros((2,), dtype=dtype)
+    with pytest.raises(errors.ValueRangeError, match=f"{number} does not fit {dtype}"):
+        x + number
+    with pytest.raises(errors.ValueRangeError):
+        ops.maximum(number, x)
+    assert (ops.cast(x, "int64") + number).numpy().tolist() == [number] * 2
+
+
 def test_types_of_new_tensors() -> None:
     assert tensor(1).dtype == tensor([1, 2]).dtype == "int32"
     assert tensor(1.0).dtype == tensor([1, 2.0]).dtype == "float32"
