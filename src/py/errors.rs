@@ -23,9 +23,10 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
 
 /// An exception of `ironhorn.errors` by the name of its class.
 pub fn raise(py: Python<'_>, class: &str, text: &str) -> PyErr {
-    let found = py.import("ironhorn.errors").and_then(|module| module.getattr(class)).and_then(|found| {
-        found.cast_into::<PyType>().map_err(PyErr::from)
-    });
+    let found = py
+        .import("ironhorn.errors")
+        .and_then(|module| module.getattr(class))
+        .and_then(|found| found.cast_into::<PyType>().map_err(PyErr::from));
     match found {
         Ok(class) => PyErr::from_type(class, (text.to_string(),)),
         Err(_) => PyRuntimeError::new_err(text.to_string()),

@@ -64,7 +64,8 @@ pub fn from_numpy(array: &Bound<'_, PyUntypedArray>) -> PyResult<Array> {
     let sizes = array.shape().to_vec();
     let bytes = sizes.iter().product::<usize>() * dtype.size();
     // SAFETY: a contiguous array of these sizes holds that many bytes, and the GIL keeps Python code from freeing it.
-    let slice = unsafe { std::slice::from_raw_parts(if bytes == 0 { std::ptr::dangling() } else { address(&array) }, bytes) };
+    let slice =
+        unsafe { std::slice::from_raw_parts(if bytes == 0 { std::ptr::dangling() } else { address(&array) }, bytes) };
     Array::from_bytes(&sizes, dtype, slice).or_raise(array.py())
 }
 

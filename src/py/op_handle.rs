@@ -16,8 +16,14 @@ pub struct OpHandle {
 }
 
 /// Applies the op called `name`: one tensor, or a tuple of them.
-pub fn call(py: Python<'_>, name: &str, inputs: &[Bound<'_, PyAny>], keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-    let op = Op::parse(name, attributes(keywords)?).map_err(|error| error.at(&recording::scope(), name)).or_raise(py)?;
+pub fn call(
+    py: Python<'_>,
+    name: &str,
+    inputs: &[Bound<'_, PyAny>],
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Py<PyAny>> {
+    let op =
+        Op::parse(name, attributes(keywords)?).map_err(|error| error.at(&recording::scope(), name)).or_raise(py)?;
     let loose = inputs.iter().map(operand).collect::<PyResult<Vec<_>>>()?;
     let operands = promote(py, &op, loose)?;
     let mut outputs = recording::apply(py, op, &operands)?;

@@ -61,8 +61,12 @@ impl Program {
         batch: usize,
         steps: usize,
     ) -> PyResult<Vec<Tensor>> {
-        let feed =
-            Feed { source: Arc::clone(&source.source), order: order.map(|order| Arc::clone(&order.rows)), first, batch };
+        let feed = Feed {
+            source: Arc::clone(&source.source),
+            order: order.map(|order| Arc::clone(&order.rows)),
+            first,
+            batch,
+        };
         self.steps_done.store(0, Ordering::Release);
         let outputs = enter(py, |interrupt| {
             let mut done = 0;

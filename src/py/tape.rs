@@ -61,7 +61,9 @@ impl Tape {
         sources: Vec<Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Option<Tensor>>> {
         let Some(recorder) = &self.recorder else {
-            return Err(pyo3::exceptions::PyRuntimeError::new_err("the tape was never opened; use it in a with statement"));
+            return Err(pyo3::exceptions::PyRuntimeError::new_err(
+                "the tape was never opened; use it in a with statement",
+            ));
         };
         let mut weighted = Vec::with_capacity(targets.len());
         for (i, target) in targets.iter().enumerate() {
@@ -76,18 +78,19 @@ impl Tape {
         for source in &sources {
             found.push(match source.cast::<VariableStorage>() {
                 // A body has captured what the trace around it read.
-                Ok(variable) if recorder.mode == Mode::Body => GradientSource::Operand(variable.borrow().read_operand()),
+                Ok(variable) if recorder.mode == Mode::Body => {
+                    GradientSource::Operand(variable.borrow().read_operand())
+                }
                 Ok(variable) => GradientSource::Variable(Arc::clone(variable.borrow().inner()?)),
                 Err(_) => GradientSource::Operand(convert::operand(source)?.operand),
             });
         }
         let recorder = Arc::clone(recorder);
         let gradients = py.detach(|| {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| recorder.gradients(&weighted, &found))).unwrap_or_else(
-                |panic| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| recorder.gradients(&weighted, &found)))
+                .unwrap_or_else(|panic| {
                     Err(ironhorn_engine::core::Error::internal(ironhorn_engine::runtime::executor::panic_text(&panic)))
-                },
-            )
+                })
         });
         Ok(gradients.or_raise(py)?.into_iter().map(|gradient| gradient.map(Tensor::new)).collect())
     }

@@ -90,7 +90,8 @@ impl Tensor {
     /// The values as a NumPy array over the tensor's own memory; the tensor gives the memory up.
     fn into_numpy(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let array = self.array(py, "the data")?;
-        self.operand.array = Some(Array::zeros(&[0], DType::Bool).map_err(|error| super::errors::to_python(py, &error))?);
+        self.operand.array =
+            Some(Array::zeros(&[0], DType::Bool).map_err(|error| super::errors::to_python(py, &error))?);
         self.operand.spec = ironhorn_engine::core::Spec::known(&[0], DType::Bool);
         self.operand.link = None;
         Ok(numpy_array::view(py, array)?.unbind())
@@ -159,9 +160,11 @@ impl Tensor {
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         match self.operand.spec.shape.0.first().map(|dim| dim.known()) {
             Some(Some(size)) => Ok(size),
-            Some(None) => {
-                Err(raise(py, "TracedValueError", "the length of a symbolic axis is not known while tracing; use ops.shape(x)[0]"))
-            }
+            Some(None) => Err(raise(
+                py,
+                "TracedValueError",
+                "the length of a symbolic axis is not known while tracing; use ops.shape(x)[0]",
+            )),
             None => Err(pyo3::exceptions::PyTypeError::new_err("len() of a scalar tensor")),
         }
     }

@@ -21,8 +21,10 @@ impl VariableStorage {
     /// The value here and now: a place in the trace, or data (which an open tape remembers reading).
     pub fn read_operand(&self) -> Operand {
         let Some(variable) = &self.variable else {
-            return Operand::eager(ironhorn_engine::core::Array::scalar(f64::NAN, ironhorn_engine::core::DType::Float32)
-                .expect("a scalar is always allocated"));
+            return Operand::eager(
+                ironhorn_engine::core::Array::scalar(f64::NAN, ironhorn_engine::core::DType::Float32)
+                    .expect("a scalar is always allocated"),
+            );
         };
         match recording::variable_reader() {
             Some(recorder) => recorder.read(variable),
@@ -50,7 +52,11 @@ impl VariableStorage {
         let operand = convert::operand(value)?.operand;
         let operand = convert::cast(py, operand, convert::dtype(py, dtype)?)?;
         let array = operand.array.ok_or_else(|| {
-            super::errors::raise(py, "TracedValueError", "a variable cannot be initialised with a traced value; use numbers or arrays")
+            super::errors::raise(
+                py,
+                "TracedValueError",
+                "a variable cannot be initialised with a traced value; use numbers or arrays",
+            )
         })?;
         self.variable = Some(Variable::new(array));
         Ok(())
@@ -71,7 +77,11 @@ impl VariableStorage {
             Some(trace) => trace.write(variable, &operand).or_raise(py),
             None => match operand.array {
                 Some(array) => variable.set(array).or_raise(py),
-                None => Err(super::errors::raise(py, "TracedValueError", "a traced value cannot be stored outside its trace")),
+                None => Err(super::errors::raise(
+                    py,
+                    "TracedValueError",
+                    "a traced value cannot be stored outside its trace",
+                )),
             },
         }
     }

@@ -118,18 +118,13 @@ impl Shape {
     /// NumPy's broadcast of two shapes.
     pub fn broadcast(&self, other: &Shape) -> Result<Shape> {
         let rank = self.rank().max(other.rank());
-        let at = |shape: &Shape, i: usize| {
-            (i + shape.rank()).checked_sub(rank).map_or(Dim::Known(1), |axis| shape.0[axis])
-        };
-        (0..rank)
-            .map(|i| at(self, i).broadcast(at(other, i)))
-            .collect::<Option<Vec<_>>>()
-            .map(Shape)
-            .ok_or_else(|| {
-                Error::shape(format!(
-                    "shapes {self} and {other} do not broadcast; from the last axis backwards, lengths must be equal or 1"
-                ))
-            })
+        let at =
+            |shape: &Shape, i: usize| (i + shape.rank()).checked_sub(rank).map_or(Dim::Known(1), |axis| shape.0[axis]);
+        (0..rank).map(|i| at(self, i).broadcast(at(other, i))).collect::<Option<Vec<_>>>().map(Shape).ok_or_else(|| {
+            Error::shape(format!(
+                "shapes {self} and {other} do not broadcast; from the last axis backwards, lengths must be equal or 1"
+            ))
+        })
     }
 
     /// The same shape with symbols replaced by their lengths where these are known.
@@ -154,7 +149,10 @@ pub fn bind_dim(dim: Dim, bindings: &Bindings) -> Dim {
 pub fn normalize_axis(axis: i64, rank: usize) -> Result<usize> {
     let counted = if axis < 0 { axis + rank as i64 } else { axis };
     usize::try_from(counted).ok().filter(|&axis| axis < rank).ok_or_else(|| {
-        Error::index(format!("axis {axis} is out of range for an array of rank {rank}; use -{rank} to {}", rank as i64 - 1))
+        Error::index(format!(
+            "axis {axis} is out of range for an array of rank {rank}; use -{rank} to {}",
+            rank as i64 - 1
+        ))
     })
 }
 

@@ -168,7 +168,9 @@ impl Attributes {
 fn to_sizes(name: &str, values: &[i64]) -> Result<Vec<usize>> {
     values
         .iter()
-        .map(|&value| usize::try_from(value).map_err(|_| Error::value(format!("{name} cannot be negative, got {values:?}"))))
+        .map(|&value| {
+            usize::try_from(value).map_err(|_| Error::value(format!("{name} cannot be negative, got {values:?}")))
+        })
         .collect()
 }
 
@@ -177,9 +179,9 @@ fn to_dims(name: &str, values: &[i64]) -> Result<Vec<Option<Dim>>> {
         .iter()
         .map(|&value| match value {
             -1 => Ok(None),
-            value => usize::try_from(value).map(|size| Some(Dim::Known(size))).map_err(|_| {
-                Error::shape(format!("{name} may hold lengths and one -1, got {values:?}"))
-            }),
+            value => usize::try_from(value)
+                .map(|size| Some(Dim::Known(size)))
+                .map_err(|_| Error::shape(format!("{name} may hold lengths and one -1, got {values:?}"))),
         })
         .collect()
 }

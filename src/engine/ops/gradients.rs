@@ -11,7 +11,11 @@ use crate::core::{Error, Result};
 
 /// The gradient of the sum of `targets` (each weighted by its seed, or by ones) with respect to each source; `None`
 /// where no target depends on it.
-pub fn gradients(graph: &mut Graph, targets: &[(Value, Option<Value>)], sources: &[Value]) -> Result<Vec<Option<Value>>> {
+pub fn gradients(
+    graph: &mut Graph,
+    targets: &[(Value, Option<Value>)],
+    sources: &[Value],
+) -> Result<Vec<Option<Value>>> {
     let depends = dependents(graph, sources);
     let mut reached: HashMap<Value, Value> = HashMap::new();
     for &(target, seed) in targets {
@@ -42,15 +46,12 @@ pub fn gradients(graph: &mut Graph, targets: &[(Value, Option<Value>)], sources:
         let wanted: Vec<bool> = node.inputs.iter().map(|input| depends[input.0 as usize]).collect();
         let incoming: Vec<Option<Value>> = node.outputs.iter().map(|output| reached.get(output).copied()).collect();
         graph.set_scope(node.scope.clone());
-        let mut context = GradContext {
-            graph,
-            inputs: &node.inputs,
-            outputs: &node.outputs,
-            gradients: &incoming,
-            wanted: &wanted,
-        };
-        let found =
-            node.op.vjp(&mut context).map_err(|error| error.at(&node.scope, &format!("gradient of {}", node.op.name())))?;
+        let mut context =
+            GradContext { graph, inputs: &node.inputs, outputs: &node.outputs, gradients: &incoming, wanted: &wanted };
+        let found = node
+            .op
+            .vjp(&mut context)
+            .map_err(|error| error.at(&node.scope, &format!("gradient of {}", node.op.name())))?;
         for ((&input, gradient), wanted) in node.inputs.iter().zip(found).zip(wanted) {
             if let (Some(gradient), true) = (gradient, wanted) {
                 check(graph, &node.op, input, gradient)?;
@@ -76,7 +77,8 @@ pub fn through_decompose(op: &Op, context: &mut GradContext) -> Result<Vec<Optio
         .zip(context.gradients)
         .filter_map(|(&output, gradient)| gradient.map(|gradient| (output, Some(gradient))))
         .collect();
-    let sources: Vec<Value> = inputs.iter().zip(context.wanted).filter(|(_, wanted)| **wanted).map(|(&v, _)| v).collect();
+    let sources: Vec<Value> =
+        inputs.iter().zip(context.wanted).filter(|(_, wanted)| **wanted).map(|(&v, _)| v).collect();
     let mut found = gradients(graph, &targets, &sources)?.into_iter();
     Ok(context.wanted.iter().map(|&wanted| if wanted { found.next().flatten() } else { None }).collect())
 }

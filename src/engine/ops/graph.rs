@@ -132,7 +132,10 @@ impl Graph {
     /// The length that `rule` makes of two lengths: known when both are, else a symbol that plans can compute.
     pub fn derive_dim(&mut self, rule: DimRule, a: Dim, b: Dim) -> Result<Dim> {
         if let (Dim::Known(a), Dim::Known(b)) = (a, b) {
-            return rule.apply(a, b).map(Dim::Known).ok_or_else(|| Error::shape(format!("{rule:?} of lengths {a} and {b}")));
+            return rule
+                .apply(a, b)
+                .map(Dim::Known)
+                .ok_or_else(|| Error::shape(format!("{rule:?} of lengths {a} and {b}")));
         }
         let symbol = Symbol::fresh();
         self.derived.push(DerivedDim { symbol, rule, a, b });

@@ -250,7 +250,9 @@ pub fn expect_float(inputs: &[&Spec]) -> Result<DType> {
     }
     match inputs.iter().find(|input| input.dtype != dtype) {
         None => Ok(dtype),
-        Some(other) => Err(Error::dtype(format!("inputs have types {dtype} and {}; cast them to one type", other.dtype))),
+        Some(other) => {
+            Err(Error::dtype(format!("inputs have types {dtype} and {}; cast them to one type", other.dtype)))
+        }
     }
 }
 

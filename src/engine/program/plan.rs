@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use super::{Program, control};
 use super::memory::{Lifetime, layout};
+use super::{Program, control};
 use crate::backends::cpu::Cpu;
 use crate::backends::cpu::copy::CopyMany;
 use crate::backends::{Backend, Cost, Io, Kernel};
@@ -244,7 +244,8 @@ impl<'a> Planner<'a> {
 
     /// Binds the symbols of a traced shape to the lengths found.
     fn unify(&mut self, traced: &Shape, found: &Shape, what: &str) -> Result<()> {
-        let disagree = || Error::shape(format!("the program was traced for a {what} of shape {traced} and got {found}"));
+        let disagree =
+            || Error::shape(format!("the program was traced for a {what} of shape {traced} and got {found}"));
         if traced.rank() != found.rank() {
             return Err(disagree());
         }
@@ -304,7 +305,10 @@ impl<'a> Planner<'a> {
             return self.emit_decomposed(&op, inputs, scope);
         };
         let late = op.effects() == Effects::Updates
-            || inputs.iter().enumerate().any(|(i, input)| self.buffers[input.buffer].late && !op.shape_only().contains(&i));
+            || inputs
+                .iter()
+                .enumerate()
+                .any(|(i, input)| self.buffers[input.buffer].late && !op.shape_only().contains(&i));
         let count = inferred.len();
         let mut outputs = Vec::with_capacity(count);
         let mut planned = Vec::with_capacity(count);
@@ -319,9 +323,18 @@ impl<'a> Planner<'a> {
             outputs.push((!skipped).then_some(buffer));
             planned.push(Planned { spec, buffer });
         }
-        let draft =
-            Draft { kernel, name: op.name(), scope: scope.clone(), inputs: inputs.iter().map(|i| i.buffer).collect(), outputs };
-        if late { self.last.push(draft) } else { self.main.push(draft) }
+        let draft = Draft {
+            kernel,
+            name: op.name(),
+            scope: scope.clone(),
+            inputs: inputs.iter().map(|i| i.buffer).collect(),
+            outputs,
+        };
+        if late {
+            self.last.push(draft)
+        } else {
+            self.main.push(draft)
+        }
         Ok(planned)
     }
 
@@ -330,7 +343,9 @@ impl<'a> Planner<'a> {
         let same_order = match op {
             Op::Reshape(_) | Op::ReshapeLike(_) | Op::StopGradient(_) => true,
             Op::Cast(cast) => inputs[0].spec.dtype == cast.dtype,
-            Op::Broadcast(_) | Op::BroadcastLike(_) | Op::SumLike(_) => inputs[0].spec.bytes()? == inferred[0].bytes()?,
+            Op::Broadcast(_) | Op::BroadcastLike(_) | Op::SumLike(_) => {
+                inputs[0].spec.bytes()? == inferred[0].bytes()?
+            }
             Op::Transpose(transpose) => {
                 let sizes = inputs[0].spec.shape.concrete()?;
                 transpose.permutation.iter().filter(|&&axis| sizes[axis] != 1).is_sorted()
@@ -383,8 +398,7 @@ impl<'a> Planner<'a> {
     /// Appends a step that copies one buffer into another.
     fn copy(&mut self, from: usize, to: usize) {
         let kernel = Box::new(CopyMany { bytes: vec![self.buffers[from].bytes] });
-        let draft =
-            Draft { kernel, name: "copy", scope: Arc::from(""), inputs: vec![from], outputs: vec![Some(to)] };
+        let draft = Draft { kernel, name: "copy", scope: Arc::from(""), inputs: vec![from], outputs: vec![Some(to)] };
         if self.buffers[from].late { self.last.push(draft) } else { self.main.push(draft) }
     }
 
@@ -427,7 +441,8 @@ impl<'a> Planner<'a> {
             self.last.push(Draft { kernel, name: "write_back", scope: Arc::from(""), inputs: from, outputs: to });
         }
         let final_phase = self.main.len();
-        let drafts: Vec<Draft> = std::mem::take(&mut self.main).into_iter().chain(std::mem::take(&mut self.last)).collect();
+        let drafts: Vec<Draft> =
+            std::mem::take(&mut self.main).into_iter().chain(std::mem::take(&mut self.last)).collect();
         self.lay_out(drafts, final_phase, inputs, output_specs, written)
     }
 
@@ -522,8 +537,14 @@ fn in_place_updates(program: &Program) -> Vec<(usize, Value)> {
         for node in &graph.nodes {
             let view = matches!(
                 node.op,
-                Op::Reshape(_) | Op::ReshapeLike(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::BroadcastLike(_)
-                    | Op::SumLike(_) | Op::StopGradient(_) | Op::Cast(_)
+                Op::Reshape(_)
+                    | Op::ReshapeLike(_)
+                    | Op::Transpose(_)
+                    | Op::Broadcast(_)
+                    | Op::BroadcastLike(_)
+                    | Op::SumLike(_)
+                    | Op::StopGradient(_)
+                    | Op::Cast(_)
             );
             if view && aliases.contains(&node.inputs[0]) {
                 aliases.push(node.outputs[0]);

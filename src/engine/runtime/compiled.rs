@@ -65,7 +65,13 @@ impl Compiled {
     }
 
     /// Runs `steps` batches of a source; returns the last step's outputs. `done` counts the steps that ended.
-    pub fn run_steps(&self, feed: Feed, steps: usize, interrupt: &mut Interrupt, done: &mut usize) -> Result<Vec<Array>> {
+    pub fn run_steps(
+        &self,
+        feed: Feed,
+        steps: usize,
+        interrupt: &mut Interrupt,
+        done: &mut usize,
+    ) -> Result<Vec<Array>> {
         feed.check(steps)?;
         let plan = self.plan(&feed.source.batch_sizes(feed.batch))?;
         let outputs = new_outputs(&plan)?;
@@ -97,7 +103,9 @@ impl Compiled {
                     collected.push((all, spec.dtype, Storage::zeroed(full.bytes()?)?, row_bytes));
                 } else if collected[i].0[1..] != sizes[1..] {
                     let (before, now) = (Shape::known(&collected[i].0), &spec.shape);
-                    return Err(Error::shape(format!("batches gave outputs of shapes {before} and {now}, which do not join")));
+                    return Err(Error::shape(format!(
+                        "batches gave outputs of shapes {before} and {now}, which do not join"
+                    )));
                 }
                 addresses.push(collected[i].2.as_ptr().wrapping_add(first * collected[i].3));
             }
@@ -117,7 +125,8 @@ impl Compiled {
                 break;
             }
         }
-        let arrays = collected.into_iter().map(|(sizes, dtype, storage, _)| Array::from_storage(&sizes, dtype, storage));
+        let arrays =
+            collected.into_iter().map(|(sizes, dtype, storage, _)| Array::from_storage(&sizes, dtype, storage));
         arrays.collect::<Result<Vec<_>>>().map(Some)
     }
 

@@ -258,6 +258,7 @@ impl Shared {
 
 /// The message of a caught panic.
 pub fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
     format!("a kernel panicked ({}); this is a bug in Ironhorn, please report it", text.unwrap_or_default())
 }

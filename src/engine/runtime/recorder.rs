@@ -104,9 +104,10 @@ impl Recorder {
                     )));
                 }
                 let known = state.captures.iter().find(|(captured, _)| {
-                    captured.link.as_ref().is_some_and(|other| {
-                        Arc::ptr_eq(&other.recorder, &link.recorder) && other.value == link.value
-                    })
+                    captured
+                        .link
+                        .as_ref()
+                        .is_some_and(|other| Arc::ptr_eq(&other.recorder, &link.recorder) && other.value == link.value)
                 });
                 if let Some((_, value)) = known {
                     return Ok(*value);
@@ -280,7 +281,9 @@ impl Recorder {
                     let fixed = self.mode == Mode::Tape && constant(&state.graph, value).is_some();
                     (!fixed).then_some(value)
                 }
-                GradientSource::Variable(variable) if self.mode == Mode::Trace => Some(Self::slot_value(&mut state, variable)),
+                GradientSource::Variable(variable) if self.mode == Mode::Trace => {
+                    Some(Self::slot_value(&mut state, variable))
+                }
                 GradientSource::Variable(variable) => state.read.get(&variable.id).map(|&(_, value)| value),
             });
         }
@@ -293,8 +296,7 @@ impl Recorder {
         let present: Vec<Value> = wanted.iter().flatten().copied().collect();
         let first = state.graph.nodes.len();
         let mut found = gradients(&mut state.graph, &seeded, &present)?.into_iter();
-        let found: Vec<Option<Value>> =
-            wanted.iter().map(|value| value.and_then(|_| found.next().flatten())).collect();
+        let found: Vec<Option<Value>> = wanted.iter().map(|value| value.and_then(|_| found.next().flatten())).collect();
         if self.mode == Mode::Tape {
             compute(&mut state, first, &found)?;
         }
@@ -345,9 +347,12 @@ fn compute(state: &mut State, first: usize, roots: &[Option<Value>]) -> Result<(
             .inputs
             .iter()
             .map(|&input| {
-                state.data.get(&input).cloned().or_else(|| constant(&state.graph, input)).ok_or_else(|| {
-                    Error::internal(format!("the tape lost an input of {}", node.op.name()))
-                })
+                state
+                    .data
+                    .get(&input)
+                    .cloned()
+                    .or_else(|| constant(&state.graph, input))
+                    .ok_or_else(|| Error::internal(format!("the tape lost an input of {}", node.op.name())))
             })
             .collect::<Result<Vec<_>>>()?;
         let outputs = eager::apply(&node.op, &inputs, &node.scope)?;

@@ -35,7 +35,11 @@ pub fn lower_fused(isa: Isa, op: &Fused, inputs: &[Spec], outputs: &[Spec]) -> L
                 StepRule::Scalar(rule) => {
                     let result = program.apply(rule, &operands)?;
                     // Sixteen-bit floats round after every op, as they do when ops run one by one.
-                    if program.element(result) == element(step.dtype) { result } else { program.cast(result, element(step.dtype)) }
+                    if program.element(result) == element(step.dtype) {
+                        result
+                    } else {
+                        program.cast(result, element(step.dtype))
+                    }
                 }
                 StepRule::Cast => program.cast(operands[0], element(step.dtype)),
             });
@@ -57,11 +61,14 @@ fn machine(
     for (register, output) in results.iter().zip(outputs) {
         program.output(*register, element(output.dtype)).map_err(Error::Internal)?;
     }
-    let strides =
-        inputs.iter().map(|input| Ok(broadcast_strides(&input.shape.concrete()?, &shape))).collect::<Result<Vec<_>>>()?;
+    let strides = inputs
+        .iter()
+        .map(|input| Ok(broadcast_strides(&input.shape.concrete()?, &shape)))
+        .collect::<Result<Vec<_>>>()?;
     let machine = Machine::new(program, &shape, &strides).map_err(Error::Unsupported)?;
-    let in_place =
-        (0..inputs.len()).filter(|&i| inputs[i].shape == outputs[0].shape && inputs[i].dtype == outputs[0].dtype).collect();
+    let in_place = (0..inputs.len())
+        .filter(|&i| inputs[i].shape == outputs[0].shape && inputs[i].dtype == outputs[0].dtype)
+        .collect();
     let cost = streaming(inputs, outputs, 1.0)?;
     let chunks = machine.chunks();
     let run = move |_: usize, chunk: usize, io: &super::Io| {
@@ -74,8 +81,7 @@ fn machine(
 }
 
 pub fn lower_cast(inputs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let kernel =
-        cast::Cast::new(element(inputs[0].dtype), element(outputs[0].dtype), inputs[0].shape.elements()?);
+    let kernel = cast::Cast::new(element(inputs[0].dtype), element(outputs[0].dtype), inputs[0].shape.elements()?);
     let run = move |_: usize, chunk: usize, io: &super::Io| {
         // SAFETY: by the contract of `Kernel::run`; the output never shares the input's memory.
         unsafe { kernel.run(chunk, io.inputs[0], io.outputs[0]) };

@@ -84,7 +84,9 @@ impl Backend for Cpu {
             Op::AdamUpdate(op) => update::adam(isa, op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
             // The planner makes their kernels, from plans of their bodies.
-            Op::Scan(_) | Op::Cond(_) | Op::WhileLoop(_) => Err(Error::internal(format!("{} reached the backend", op.name()))),
+            Op::Scan(_) | Op::Cond(_) | Op::WhileLoop(_) => {
+                Err(Error::internal(format!("{} reached the backend", op.name())))
+            }
             // Views, or known to the plan: they never reach a backend.
             Op::Reshape(_) | Op::ReshapeLike(_) | Op::DimValue(_) | Op::StopGradient(_) => {
                 Err(Error::internal(format!("{} reached the backend", op.name())))

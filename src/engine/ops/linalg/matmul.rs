@@ -7,7 +7,7 @@ use ironhorn_kernels::cpu::elementwise::Scalar;
 
 use crate::core::{Dim, Error, Result, Shape, Spec};
 use crate::ops::shape::broadcast::Broadcast;
-use crate::ops::{Attributes, Graph, GradContext, Operation, Promotion, Value, expect_float};
+use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float};
 
 /// What is done to a product before it is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

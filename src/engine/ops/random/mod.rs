@@ -48,7 +48,12 @@ impl Drawn {
     }
 
     /// 16-bit floats are drawn in float32, `op` says how, and rounded.
-    fn by_float32(&self, graph: &mut Graph, inputs: &[Value], op: impl FnOnce(Drawn) -> Op) -> Option<Result<Vec<Value>>> {
+    fn by_float32(
+        &self,
+        graph: &mut Graph,
+        inputs: &[Value],
+        op: impl FnOnce(Drawn) -> Op,
+    ) -> Option<Result<Vec<Value>>> {
         (!self.dtype.is_compute_float()).then(|| {
             let wide = graph.apply(op(Drawn { dtype: DType::Float32, ..self.clone() }), inputs)?;
             Ok(vec![graph.cast(wide, self.dtype)?])

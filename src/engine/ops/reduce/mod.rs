@@ -28,7 +28,8 @@ fn half_by_float32(op: Op, graph: &mut Graph, inputs: &[Value]) -> Option<Result
 /// The axes as sorted indices; `None` is all of them.
 pub fn reduced_axes(axes: Option<&[i64]>, rank: usize) -> Result<Vec<usize>> {
     let Some(axes) = axes else { return Ok((0..rank).collect()) };
-    let mut found = axes.iter().map(|&axis| crate::core::shape::normalize_axis(axis, rank)).collect::<Result<Vec<_>>>()?;
+    let mut found =
+        axes.iter().map(|&axis| crate::core::shape::normalize_axis(axis, rank)).collect::<Result<Vec<_>>>()?;
     found.sort_unstable();
     found.dedup();
     Ok(found)

@@ -8,7 +8,7 @@ use ironhorn_kernels::cpu::elementwise::Scalar;
 use super::{half_by_float32, reduced_axes, reduced_shape};
 use crate::core::{DType, Error, Result, Spec};
 use crate::ops::shape::reshape::Reshape;
-use crate::ops::{Attributes, Graph, GradContext, Operation, Value, expect_inputs, one_of};
+use crate::ops::{Attributes, GradContext, Graph, Operation, Value, expect_inputs, one_of};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ReduceKind {
@@ -62,7 +62,10 @@ impl Operation for Reduce {
         }
         let empty = axes.iter().any(|&axis| inputs[0].shape.0[axis].known() == Some(0));
         if empty && matches!(self.kind, ReduceKind::Max | ReduceKind::Min) {
-            return Err(Error::shape(format!("max and min of no elements: shape {} over axes {axes:?}", inputs[0].shape)));
+            return Err(Error::shape(format!(
+                "max and min of no elements: shape {} over axes {axes:?}",
+                inputs[0].shape
+            )));
         }
         Ok(vec![Spec::new(reduced_shape(&inputs[0].shape, &axes, self.keepdims), dtype)])
     }

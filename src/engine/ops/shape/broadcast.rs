@@ -22,7 +22,9 @@ impl Operation for Broadcast {
 
     fn parse(attributes: &mut Attributes) -> Result<Self> {
         let shape: Option<Vec<Dim>> = attributes.dims("shape")?.into_iter().collect();
-        shape.map(|shape| Broadcast { shape }).ok_or_else(|| Error::shape("broadcast_to needs every length of the new shape"))
+        shape
+            .map(|shape| Broadcast { shape })
+            .ok_or_else(|| Error::shape("broadcast_to needs every length of the new shape"))
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {

@@ -30,7 +30,9 @@ impl Operation for Reshape {
             let to: Vec<String> = self
                 .shape
                 .iter()
-                .map(|dim| dim.map_or("-1".to_string(), |dim| dim.known().map_or("None".to_string(), |n| n.to_string())))
+                .map(|dim| {
+                    dim.map_or("-1".to_string(), |dim| dim.known().map_or("None".to_string(), |n| n.to_string()))
+                })
                 .collect();
             Error::shape(format!(
                 "cannot reshape {from} to ({}): the number of elements must stay the same",

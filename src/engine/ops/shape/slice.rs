@@ -5,7 +5,7 @@
 
 use crate::core::shape::{Bindings, bind_dim};
 use crate::core::{Dim, Error, Result, Shape, Spec};
-use crate::ops::{Attributes, Graph, GradContext, Operation, Value, expect_inputs};
+use crate::ops::{Attributes, GradContext, Graph, Operation, Value, expect_inputs};
 
 /// One end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -25,7 +25,11 @@ pub fn run(program: &Program) -> Result<Program> {
         });
         match constants {
             Some(arrays) if small && !arrays.is_empty() && node.op.effects() == Effects::Pure => {
-                for (&old, array) in node.outputs.iter().zip(evaluate_op(&node.op, &arrays).map_err(|error| error.at(&node.scope, node.op.name()))?) {
+                for (&old, array) in node
+                    .outputs
+                    .iter()
+                    .zip(evaluate_op(&node.op, &arrays).map_err(|error| error.at(&node.scope, node.op.name()))?)
+                {
                     let constant = rebuild.new.constant(array);
                     rebuild.set(old, constant);
                 }

@@ -91,8 +91,13 @@ fn readers(program: &Program) -> Vec<Vec<Option<usize>>> {
 fn inputs_with(program: &Program, members: &[usize], more: usize) -> usize {
     let nodes = &program.graph.nodes;
     let inside = |value: &Value| members.iter().chain([&more]).any(|&member| nodes[member].outputs.contains(value));
-    let mut inputs: Vec<Value> =
-        members.iter().chain([&more]).flat_map(|&member| &nodes[member].inputs).copied().filter(|v| !inside(v)).collect();
+    let mut inputs: Vec<Value> = members
+        .iter()
+        .chain([&more])
+        .flat_map(|&member| &nodes[member].inputs)
+        .copied()
+        .filter(|v| !inside(v))
+        .collect();
     inputs.sort_unstable();
     inputs.dedup();
     inputs.len()
@@ -111,7 +116,12 @@ fn write_chain(program: &Program, rebuild: &mut Rebuild, members: &[usize], root
     }
     let operand = |value: &Value| {
         inside.iter().position(|other| other == value).map_or_else(
-            || inputs.iter().position(|other| other == value).expect("an operand is inside the chain or one of its inputs"),
+            || {
+                inputs
+                    .iter()
+                    .position(|other| other == value)
+                    .expect("an operand is inside the chain or one of its inputs")
+            },
             |step| inputs.len() + step,
         )
     };

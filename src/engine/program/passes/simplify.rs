@@ -53,7 +53,9 @@ fn neutral(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Value> {
     match op {
         Op::StopGradient(_) => Some(inputs[0]),
         Op::Cast(cast) if graph.dtype(inputs[0]) == cast.dtype => Some(inputs[0]),
-        Op::BroadcastLike(_) | Op::ReshapeLike(_) | Op::SumLike(_) if graph.shape(inputs[0]) == graph.shape(inputs[1]) => {
+        Op::BroadcastLike(_) | Op::ReshapeLike(_) | Op::SumLike(_)
+            if graph.shape(inputs[0]) == graph.shape(inputs[1]) =>
+        {
             Some(inputs[0])
         }
         Op::Transpose(transpose) if transpose.permutation.iter().copied().eq(0..transpose.permutation.len()) => {
@@ -68,7 +70,9 @@ fn neutral(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Value> {
                 Scalar::Multiply | Scalar::Divide if is(b, 1.0) && keeps(a, b) => Some(a),
                 Scalar::Multiply if is(a, 1.0) && keeps(b, a) => Some(b),
                 Scalar::Negative => match graph.node_of(a) {
-                    Some(Node { op: Op::Elementwise(Elementwise { rule: Scalar::Negative }), inputs, .. }) => Some(inputs[0]),
+                    Some(Node { op: Op::Elementwise(Elementwise { rule: Scalar::Negative }), inputs, .. }) => {
+                        Some(inputs[0])
+                    }
                     _ => None,
                 },
                 _ => None,
@@ -87,9 +91,10 @@ fn composed(graph: &Graph, op: &Op, inputs: &mut [Value]) -> Op {
             let permutation = outer.permutation.iter().map(|&axis| inner.permutation[axis]).collect();
             Op::Transpose(crate::ops::shape::transpose::Transpose { permutation })
         }
-        (Op::Reshape(_) | Op::ReshapeLike(_), Some(Node { op: Op::Reshape(_) | Op::ReshapeLike(_), inputs: from, .. }))
-            if !matches!(op, Op::Reshape(reshape) if reshape.shape.iter().any(Option::is_none)) =>
-        {
+        (
+            Op::Reshape(_) | Op::ReshapeLike(_),
+            Some(Node { op: Op::Reshape(_) | Op::ReshapeLike(_), inputs: from, .. }),
+        ) if !matches!(op, Op::Reshape(reshape) if reshape.shape.iter().any(Option::is_none)) => {
             inputs[0] = from[0];
             op.clone()
         }
@@ -103,7 +108,8 @@ fn skip_broadcasts(graph: &Graph, op: &Op, inputs: &mut [Value]) {
         return;
     }
     for i in 0..inputs.len() {
-        let Some(Node { op: Op::BroadcastLike(_) | Op::Broadcast(_), inputs: from, .. }) = graph.node_of(inputs[i]) else {
+        let Some(Node { op: Op::BroadcastLike(_) | Op::Broadcast(_), inputs: from, .. }) = graph.node_of(inputs[i])
+        else {
             continue;
         };
         let source = from[0];
