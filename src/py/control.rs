@@ -66,7 +66,6 @@ impl Body {
         slf
     }
 
-    #[allow(clippy::needless_pass_by_value)]
     fn __exit__(&self, class: Option<Bound<'_, PyType>>, _error: Py<PyAny>, _traceback: Py<PyAny>) {
         recording::pop_trace();
         if class.is_some() {

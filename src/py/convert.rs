@@ -148,12 +148,10 @@ fn common_dtype(operands: &[Loose]) -> DType {
     let strong = strong.reduce(DType::promote);
     let weak = operands.iter().map(|loose| loose.weak).max_by_key(|weak| *weak as u8).unwrap_or(Weak::No);
     match (strong, weak) {
-        (Some(dtype), Weak::No | Weak::Bool) => dtype,
-        (Some(DType::Bool), Weak::Int) => DType::Int32,
-        (Some(dtype), Weak::Int) => dtype,
+        (Some(DType::Bool) | None, Weak::Int) => DType::Int32,
+        (Some(dtype), Weak::No | Weak::Bool | Weak::Int) => dtype,
         (Some(dtype), Weak::Float) if dtype.is_float() => dtype,
         (_, Weak::Float) => DType::Float32,
-        (None, Weak::Int) => DType::Int32,
         (None, Weak::Bool | Weak::No) => DType::Bool,
     }
 }
@@ -245,20 +243,20 @@ fn attribute(value: &Bound<'_, PyAny>) -> PyResult<Attribute> {
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         let items: Vec<Bound<'_, PyAny>> = value.try_iter()?.collect::<PyResult<_>>()?;
-        if items.iter().any(|item| item.is_instance_of::<SymbolicDim>()) {
+        if items.iter().any(PyAnyMethods::is_instance_of::<SymbolicDim>) {
             let dims = items.iter().map(|item| match item.extract::<i64>() {
                 Ok(-1) => Ok(None),
                 _ => symbolic_dim::extract(item).map(Some),
             });
             return Ok(Attribute::Dims(dims.collect::<PyResult<_>>()?));
         }
-        if items.iter().any(|item| item.is_none()) {
-            return Ok(Attribute::OptionalInts(items.iter().map(|item| item.extract()).collect::<PyResult<_>>()?));
+        if items.iter().any(PyAnyMethods::is_none) {
+            return Ok(Attribute::OptionalInts(items.iter().map(PyAnyMethods::extract).collect::<PyResult<_>>()?));
         }
-        if items.iter().any(|item| item.is_instance_of::<PyFloat>()) {
-            return Ok(Attribute::Floats(items.iter().map(|item| item.extract()).collect::<PyResult<_>>()?));
+        if items.iter().any(PyAnyMethods::is_instance_of::<PyFloat>) {
+            return Ok(Attribute::Floats(items.iter().map(PyAnyMethods::extract).collect::<PyResult<_>>()?));
         }
-        return Ok(Attribute::Ints(items.iter().map(|item| item.extract()).collect::<PyResult<_>>()?));
+        return Ok(Attribute::Ints(items.iter().map(PyAnyMethods::extract).collect::<PyResult<_>>()?));
     }
     if let Ok(number) = value.extract::<i64>() {
         return Ok(Attribute::Int(number));

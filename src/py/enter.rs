@@ -31,10 +31,9 @@ pub fn enter<T: Send>(py: Python<'_>, work: impl FnOnce(&mut Interrupt) -> Resul
         (result, raised)
     });
     match (result, raised) {
-        (Err(Error::Cancelled), Some(raised)) => Err(raised),
+        // Work that is `Ok` all the same ended before it looked at its interrupt again.
+        (Err(Error::Cancelled) | Ok(_), Some(raised)) => Err(raised),
         (Ok(value), None) => Ok(value),
-        // The work ended before it looked at its interrupt again.
-        (Ok(_), Some(raised)) => Err(raised),
         (Err(error), _) => Err(to_python(py, &error)),
     }
 }

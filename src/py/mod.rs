@@ -1,5 +1,8 @@
 //! What Python sees of the engine: the full list is in [`_core`].
 
+// pyo3 hands arguments over by value.
+#![allow(clippy::needless_pass_by_value)]
+
 mod control;
 mod convert;
 mod enter;

@@ -1,8 +1,5 @@
 //! Recommenders as Python sees them: arrays in, a fit to run and to cancel, arrays out.
 
-// pyo3 hands arguments over by value.
-#![allow(clippy::needless_pass_by_value)]
-
 use super::enter::enter;
 use ironhorn_engine::core::Error;
 use ironhorn_engine::recommend::{Estimates, Monitor, Progress, Ratings, Svd, SvdOptions};

@@ -31,9 +31,9 @@ pub fn trace() -> Option<Arc<Recorder>> {
 
 /// The open tape, if no trace is being made.
 pub fn tape() -> Option<Arc<Recorder>> {
-    RECORDING.with_borrow(|recording| match recording.traces.is_empty() {
-        true => recording.tape.as_ref().map(|(tape, _)| Arc::clone(tape)),
-        false => None,
+    RECORDING.with_borrow(|recording| {
+        let tape = recording.tape.as_ref().filter(|_| recording.traces.is_empty());
+        tape.map(|(tape, _)| Arc::clone(tape))
     })
 }
 

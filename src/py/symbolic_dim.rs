@@ -27,7 +27,7 @@ pub fn extract(value: &Bound<'_, PyAny>) -> PyResult<Dim> {
 pub fn to_python(py: Python<'_>, dim: Dim) -> PyResult<Py<PyAny>> {
     match dim {
         Dim::Known(size) => Ok(size.into_pyobject(py)?.into_any().unbind()),
-        symbolic => Ok(Py::new(py, SymbolicDim { dim: symbolic })?.into_any()),
+        symbolic @ Dim::Symbol(_) => Ok(Py::new(py, SymbolicDim { dim: symbolic })?.into_any()),
     }
 }
 

@@ -48,6 +48,9 @@ fn binary(py: Python<'_>, name: &str, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>
     call(py, name, &[a.clone(), b.clone()], None)
 }
 
+/// What `__reduce__` returns: a function, and its arguments.
+type Reduced<'py> = (Bound<'py, PyAny>, (Py<PyAny>, &'static str));
+
 #[pymethods]
 impl Tensor {
     /// NumPy leaves operators with tensors to the tensor.
@@ -88,6 +91,8 @@ impl Tensor {
     }
 
     /// The values as a NumPy array over the tensor's own memory; the tensor gives the memory up.
+    // Python's name for it; a method of a Python class cannot take its object by value.
+    #[allow(clippy::wrong_self_convention)]
     fn into_numpy(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let array = self.array(py, "the data")?;
         self.operand.array =
@@ -318,7 +323,7 @@ impl Tensor {
         }
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Py<PyAny>, &'static str))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let make = py.import("ironhorn._core")?.getattr("tensor")?;
         Ok((make, (self.numpy(py)?, self.operand.spec.dtype.name())))
     }

@@ -142,7 +142,7 @@ impl Shape {
 pub fn bind_dim(dim: Dim, bindings: &Bindings) -> Dim {
     match dim {
         Dim::Symbol(symbol) => bindings.get(&symbol).map_or(dim, |&size| Dim::Known(size)),
-        known => known,
+        Dim::Known(_) => dim,
     }
 }
 
@@ -204,9 +204,13 @@ impl Spec {
 
     /// Bytes of a value with this spec; only in plans, where shapes are known.
     pub fn bytes(&self) -> Result<usize> {
-        self.shape.elements()?.checked_mul(self.dtype.size()).filter(|&bytes| bytes <= isize::MAX as usize).ok_or_else(
-            || Error::OutOfMemory(format!("an array of shape {} and type {} is too large", self.shape, self.dtype)),
-        )
+        self.shape
+            .elements()?
+            .checked_mul(self.dtype.size())
+            .filter(|&bytes| isize::try_from(bytes).is_ok())
+            .ok_or_else(|| {
+                Error::OutOfMemory(format!("an array of shape {} and type {} is too large", self.shape, self.dtype))
+            })
     }
 }
 

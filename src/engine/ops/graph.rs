@@ -149,10 +149,10 @@ impl Graph {
                 Dim::Known(size) => Some(size),
                 Dim::Symbol(symbol) => bindings.get(&symbol).copied(),
             };
-            if let (Some(a), Some(b)) = (value(derived.a, bindings), value(derived.b, bindings)) {
-                if let Some(size) = derived.rule.apply(a, b) {
-                    bindings.insert(derived.symbol, size);
-                }
+            if let (Some(a), Some(b)) = (value(derived.a, bindings), value(derived.b, bindings))
+                && let Some(size) = derived.rule.apply(a, b)
+            {
+                bindings.insert(derived.symbol, size);
             }
         }
     }

@@ -331,9 +331,9 @@ impl<'a> Planner<'a> {
             outputs,
         };
         if late {
-            self.last.push(draft)
+            self.last.push(draft);
         } else {
-            self.main.push(draft)
+            self.main.push(draft);
         }
         Ok(planned)
     }
@@ -443,7 +443,7 @@ impl<'a> Planner<'a> {
         let final_phase = self.main.len();
         let drafts: Vec<Draft> =
             std::mem::take(&mut self.main).into_iter().chain(std::mem::take(&mut self.last)).collect();
-        self.lay_out(drafts, final_phase, inputs, output_specs, written)
+        Ok(self.lay_out(drafts, final_phase, inputs, output_specs, written))
     }
 
     /// Finds lifetimes, lets outputs take over the memory of inputs that end there, and fixes offsets.
@@ -454,7 +454,7 @@ impl<'a> Planner<'a> {
         inputs: Vec<Spec>,
         outputs: Vec<Spec>,
         written: Vec<usize>,
-    ) -> Result<Plan> {
+    ) -> Plan {
         let mut last_read = vec![0; self.buffers.len()];
         for (index, draft) in drafts.iter().enumerate() {
             for &buffer in draft.inputs.iter().chain(draft.outputs.iter().flatten()) {
@@ -480,12 +480,11 @@ impl<'a> Planner<'a> {
                         && draft.kernel.in_place(i)
                         && draft.inputs.iter().filter(|&&other| home[other] == home[input]).count() == 1
                 });
-                let lifetime = match taken {
-                    Some(i) => home[draft.inputs[i]].expect("checked above"),
-                    None => {
-                        lifetimes.push(Lifetime { bytes: self.buffers[output].bytes, first: index, last: index });
-                        lifetimes.len() - 1
-                    }
+                let lifetime = if let Some(i) = taken {
+                    home[draft.inputs[i]].expect("checked above")
+                } else {
+                    lifetimes.push(Lifetime { bytes: self.buffers[output].bytes, first: index, last: index });
+                    lifetimes.len() - 1
                 };
                 lifetimes[lifetime].last = lifetimes[lifetime].last.max(last_read[output]);
                 home[output] = Some(lifetime);
@@ -515,7 +514,7 @@ impl<'a> Planner<'a> {
         }
         let (offsets, arena_bytes) = layout(&lifetimes);
         let constants = self.constants;
-        Ok(Plan { steps, final_phase, constants, offsets, arena_bytes, inputs, outputs, written, cost })
+        Plan { steps, final_phase, constants, offsets, arena_bytes, inputs, outputs, written, cost }
     }
 }
 

@@ -10,10 +10,10 @@ pub fn verify(program: &Program) -> Result<()> {
     let fail = |text: String| Err(Error::internal(format!("malformed program: {text}")));
     for (index, node) in graph.nodes.iter().enumerate() {
         for input in &node.inputs {
-            if let Producer::Node(producer, _) = graph.producer(*input) {
-                if *producer >= index {
-                    return fail(format!("node {index} ({}) reads a value made by node {producer}", node.op.name()));
-                }
+            if let Producer::Node(producer, _) = graph.producer(*input)
+                && *producer >= index
+            {
+                return fail(format!("node {index} ({}) reads a value made by node {producer}", node.op.name()));
             }
         }
         for (i, output) in node.outputs.iter().enumerate() {

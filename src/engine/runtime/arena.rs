@@ -20,12 +20,11 @@ impl Arena {
         let best = fits.min_by_key(|(_, storage)| storage.len()).map(|(index, _)| index);
         // An arena much larger than asked for stays for those who need it.
         let best = best.filter(|&index| free[index].len() <= bytes.max(1 << 20) * 8);
-        let storage = match best {
-            Some(index) => free.swap_remove(index),
-            None => {
-                drop(free);
-                Storage::zeroed(bytes)?
-            }
+        let storage = if let Some(index) = best {
+            free.swap_remove(index)
+        } else {
+            drop(free);
+            Storage::zeroed(bytes)?
         };
         Ok(Arena(Some(storage)))
     }

@@ -24,15 +24,14 @@ pub fn apply(op: &Op, inputs: &[Array], scope: &str) -> Result<Vec<Array>> {
     let specs: Vec<Spec> = inputs.iter().map(Array::spec).collect();
     let key = (op.clone(), specs);
     let found = PLANS.lock().unwrap_or_else(PoisonError::into_inner).get(&key);
-    let plan = match found {
-        Some(plan) => plan,
-        None => {
-            let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.sizes().to_vec()).collect();
-            let program = Program::of_op(op.clone(), &key.1).map_err(|error| error.at(scope, op.name()))?;
-            let plan = Arc::new(Plan::new(&program, &sizes).map_err(|error| error.at(scope, op.name()))?);
-            PLANS.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&plan));
-            plan
-        }
+    let plan = if let Some(plan) = found {
+        plan
+    } else {
+        let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.sizes().to_vec()).collect();
+        let program = Program::of_op(op.clone(), &key.1).map_err(|error| error.at(scope, op.name()))?;
+        let plan = Arc::new(Plan::new(&program, &sizes).map_err(|error| error.at(scope, op.name()))?);
+        PLANS.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&plan));
+        plan
     };
     let outputs = new_outputs(&plan)?;
     let input_addresses: Vec<*const u8> = inputs.iter().map(Array::as_ptr).collect();

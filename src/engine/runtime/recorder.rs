@@ -89,10 +89,10 @@ impl Recorder {
 
     /// The value that `operand` has in this recorder's graph.
     fn value_of(&self, state: &mut State, operand: &Operand) -> Result<Value> {
-        if let Some(link) = &operand.link {
-            if std::ptr::eq(Arc::as_ptr(&link.recorder), self) {
-                return Ok(link.value);
-            }
+        if let Some(link) = &operand.link
+            && std::ptr::eq(Arc::as_ptr(&link.recorder), self)
+        {
+            return Ok(link.value);
         }
         match (&operand.array, &operand.link) {
             (array, Some(link)) if self.mode == Mode::Body || (self.mode == Mode::Trace && array.is_none()) => {
@@ -118,10 +118,10 @@ impl Recorder {
             }
             (Some(array), _) => {
                 let key = Arc::as_ptr(array.storage()) as usize;
-                if let Some((held, value)) = state.constants.get(&key) {
-                    if held.spec() == array.spec() {
-                        return Ok(*value);
-                    }
+                if let Some((held, value)) = state.constants.get(&key)
+                    && held.spec() == array.spec()
+                {
+                    return Ok(*value);
                 }
                 let value = state.graph.constant(array.clone());
                 state.constants.insert(key, (array.clone(), value));
@@ -213,12 +213,11 @@ impl Recorder {
 
     /// The value that a variable's slot starts with; makes the slot on first use.
     fn slot_value(state: &mut State, variable: &Arc<Variable>) -> Value {
-        match state.variables.iter().position(|known| known.id == variable.id) {
-            Some(slot) => state.graph.variables[slot],
-            None => {
-                state.variables.push(Arc::clone(variable));
-                state.graph.variable(variable.spec().clone())
-            }
+        if let Some(slot) = state.variables.iter().position(|known| known.id == variable.id) {
+            state.graph.variables[slot]
+        } else {
+            state.variables.push(Arc::clone(variable));
+            state.graph.variable(variable.spec().clone())
         }
     }
 
@@ -331,17 +330,15 @@ fn compute(state: &mut State, first: usize, roots: &[Option<Value>]) -> Result<(
     let mut needed = vec![false; state.graph.nodes.len()];
     let mut stack: Vec<Value> = roots.iter().flatten().copied().collect();
     while let Some(value) = stack.pop() {
-        if let Producer::Node(index, _) = *state.graph.producer(value) {
-            if index >= first && !needed[index] {
-                needed[index] = true;
-                stack.extend(&state.graph.nodes[index].inputs);
-            }
+        if let Producer::Node(index, _) = *state.graph.producer(value)
+            && index >= first
+            && !needed[index]
+        {
+            needed[index] = true;
+            stack.extend(&state.graph.nodes[index].inputs);
         }
     }
-    for index in first..state.graph.nodes.len() {
-        if !needed[index] {
-            continue;
-        }
+    for index in (first..needed.len()).filter(|&index| needed[index]) {
         let node = state.graph.nodes[index].clone();
         let inputs = node
             .inputs

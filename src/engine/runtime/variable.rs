@@ -64,7 +64,7 @@ impl Variable {
 
 /// Locks on a program's variables for one run: shared for those it reads, exclusive for those it writes.
 pub struct Held<'a> {
-    _readers: Vec<RwLockReadGuard<'a, Array>>,
+    readers: Vec<RwLockReadGuard<'a, Array>>,
     writers: Vec<(usize, RwLockWriteGuard<'a, Array>)>,
     /// The variables' memory, by slot.
     pub addresses: Vec<*mut u8>,
@@ -77,7 +77,7 @@ impl<'a> Held<'a> {
         let mut order: Vec<usize> = (0..variables.len()).collect();
         order.sort_by_key(|&slot| variables[slot].id);
         let mut held = Held {
-            _readers: Vec::with_capacity(variables.len()),
+            readers: Vec::with_capacity(variables.len()),
             writers: Vec::with_capacity(written.len()),
             addresses: vec![std::ptr::null_mut(); variables.len()],
             variables,
@@ -92,7 +92,7 @@ impl<'a> Held<'a> {
             } else {
                 let guard = variables[slot].read();
                 held.addresses[slot] = guard.as_ptr().cast_mut();
-                held._readers.push(guard);
+                held.readers.push(guard);
             }
         }
         Ok(held)

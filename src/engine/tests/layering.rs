@@ -23,7 +23,7 @@ fn named_modules(source: &str, depth: usize) -> Vec<String> {
     let mut named = Vec::new();
     for line in code.lines() {
         let line = line.split("//").next().unwrap_or_default();
-        let to_root = format!("{}", "super::".repeat(depth));
+        let to_root = "super::".repeat(depth);
         for start in ["crate::", to_root.as_str()].into_iter().filter(|start| !start.is_empty()) {
             for (at, _) in line.match_indices(start) {
                 let before = line[..at].chars().next_back();

@@ -5,6 +5,8 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// `f32` or `f64`.
+// The standard library marks the functions behind these; a mark on each here would only hide the list.
+#[allow(clippy::return_self_not_must_use)]
 pub trait Float:
     Copy
     + Default

@@ -83,14 +83,15 @@ impl Backend for Cpu {
             Op::SgdUpdate(op) => update::sgd(isa, op, inputs, outputs),
             Op::AdamUpdate(op) => update::adam(isa, op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
-            // The planner makes their kernels, from plans of their bodies.
-            Op::Scan(_) | Op::Cond(_) | Op::WhileLoop(_) => {
-                Err(Error::internal(format!("{} reached the backend", op.name())))
-            }
-            // Views, or known to the plan: they never reach a backend.
-            Op::Reshape(_) | Op::ReshapeLike(_) | Op::DimValue(_) | Op::StopGradient(_) => {
-                Err(Error::internal(format!("{} reached the backend", op.name())))
-            }
+            // The planner makes the first three's kernels, from plans of their bodies; the others are views, or known to
+            // the plan.
+            Op::Scan(_)
+            | Op::Cond(_)
+            | Op::WhileLoop(_)
+            | Op::Reshape(_)
+            | Op::ReshapeLike(_)
+            | Op::DimValue(_)
+            | Op::StopGradient(_) => Err(Error::internal(format!("{} reached the backend", op.name()))),
         }?;
         Ok(lowered.map(|kernel| Box::new(kernel) as Box<dyn Kernel>))
     }

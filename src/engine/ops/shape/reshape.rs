@@ -44,7 +44,7 @@ impl Operation for Reshape {
             Some(sizes) if self.shape.iter().flatten().all(|dim| dim.known().is_some()) => {
                 let total: usize = sizes.iter().product();
                 let missing = if self.shape.iter().any(Option::is_none) {
-                    if known == 0 || total % known != 0 {
+                    if known == 0 || !total.is_multiple_of(known) {
                         return Err(refuse());
                     }
                     total / known
@@ -79,7 +79,7 @@ impl Reshape {
         for dim in self.shape.iter().flatten() {
             match dim {
                 Dim::Known(size) => right *= size,
-                symbol => match left.iter().position(|other| other == symbol) {
+                symbol @ Dim::Symbol(_) => match left.iter().position(|other| other == symbol) {
                     Some(found) => drop(left.remove(found)),
                     None => return Dim::fresh(),
                 },
@@ -88,7 +88,7 @@ impl Reshape {
         let known: usize = left.iter().filter_map(|dim| dim.known()).product();
         let symbols: Vec<Dim> = left.into_iter().filter(|dim| dim.known().is_none()).collect();
         match symbols.as_slice() {
-            [] if right > 0 && known % right == 0 => Dim::Known(known / right),
+            [] if right > 0 && known.is_multiple_of(right) => Dim::Known(known / right),
             [symbol] if known == right => *symbol,
             _ => Dim::fresh(),
         }
@@ -109,10 +109,10 @@ impl Operation for ReshapeLike {
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
         expect_inputs(inputs, 2)?;
         let (from, to) = (&inputs[0].shape, &inputs[1].shape);
-        if let (Some(a), Some(b)) = (from.sizes(), to.sizes()) {
-            if a.iter().product::<usize>() != b.iter().product::<usize>() {
-                return Err(Error::shape(format!("cannot reshape {from} to {to}")));
-            }
+        if let (Some(a), Some(b)) = (from.sizes(), to.sizes())
+            && a.iter().product::<usize>() != b.iter().product::<usize>()
+        {
+            return Err(Error::shape(format!("cannot reshape {from} to {to}")));
         }
         Ok(vec![Spec::new(to.clone(), inputs[0].dtype)])
     }

@@ -28,14 +28,13 @@ pub fn run(program: &Program) -> Result<Program> {
         }
         let key = (op.clone(), inputs.clone());
         let shared = seen.get(&key).filter(|_| op.effects() == Effects::Pure).cloned();
-        let outputs = match shared {
-            Some(outputs) => outputs,
-            None => {
-                let specs = node.outputs.iter().map(|&output| program.graph.spec(output).clone()).collect();
-                let outputs = rebuild.new.append_inferred(op, &inputs, specs, node.scope.clone());
-                seen.insert(key, outputs.clone());
-                outputs
-            }
+        let outputs = if let Some(outputs) = shared {
+            outputs
+        } else {
+            let specs = node.outputs.iter().map(|&output| program.graph.spec(output).clone()).collect();
+            let outputs = rebuild.new.append_inferred(op, &inputs, specs, node.scope.clone());
+            seen.insert(key, outputs.clone());
+            outputs
         };
         for (&old, new) in node.outputs.iter().zip(outputs) {
             rebuild.set(old, new);
@@ -64,9 +63,8 @@ fn neutral(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Value> {
         Op::Elementwise(Elementwise { rule }) => {
             let (a, b) = (inputs[0], *inputs.get(1).unwrap_or(&inputs[0]));
             match rule {
-                Scalar::Add if is(b, 0.0) && keeps(a, b) => Some(a),
+                Scalar::Add | Scalar::Subtract if is(b, 0.0) && keeps(a, b) => Some(a),
                 Scalar::Add if is(a, 0.0) && keeps(b, a) => Some(b),
-                Scalar::Subtract if is(b, 0.0) && keeps(a, b) => Some(a),
                 Scalar::Multiply | Scalar::Divide if is(b, 1.0) && keeps(a, b) => Some(a),
                 Scalar::Multiply if is(a, 1.0) && keeps(b, a) => Some(b),
                 Scalar::Negative => match graph.node_of(a) {

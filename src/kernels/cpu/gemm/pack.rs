@@ -97,6 +97,8 @@ transpose!(/// Transposes a matrix of `f64`.
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    // Dozens of intrinsics, which no name of ours resembles.
+    #[allow(clippy::wildcard_imports)]
     use std::arch::x86_64::*;
 
     /// # Safety

@@ -42,6 +42,8 @@ pub use x86::{F32x8, F32x16, F64x4, F64x8};
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Tile, Vector, compute};
+    // Dozens of intrinsics, which no name of ours resembles.
+    #[allow(clippy::wildcard_imports)]
     use std::arch::x86_64::*;
 
     /// `MASK_32[8 - n..]` starts with `n` selected lanes.
