@@ -17,6 +17,20 @@ pub struct Tape {
     in_trace: bool,
 }
 
+impl Tape {
+    fn let_go(&mut self) {
+        if let (Some(recorder), false) = (self.recorder.take(), self.in_trace) {
+            recorder.release();
+        }
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 #[pymethods]
 impl Tape {
     #[new]
@@ -28,10 +42,17 @@ impl Tape {
     fn open(&mut self) {
         match recording::trace() {
             Some(trace) => {
+                self.let_go();
                 self.in_trace = true;
                 self.recorder = Some(trace);
             }
-            None => self.recorder = Some(recording::open_tape(|| Recorder::new(Mode::Tape))),
+            None => {
+                let recorder = recording::open_tape(|| Recorder::new(Mode::Tape));
+                recorder.hold();
+                self.let_go();
+                self.in_trace = false;
+                self.recorder = Some(recorder);
+            }
         }
     }
 

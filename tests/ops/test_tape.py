@@ -256,3 +256,24 @@ def test_an_error_inside_a_tape_closes_it() -> None:
     with GradientTape() as tape:
         y = x * x
     assert float(tape.gradient(y, x)) == 4.0
+
+
+def resident_megabytes() -> float:
+    import pathlib
+
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+def test_results_do_not_keep_a_tape_alive() -> None:
+    weight = Variable(np.ones((500, 500), "float32"))
+    kept, before = [], 0.0
+    for step in range(25):
+        with GradientTape() as tape:
+            x = ops.tanh(weight * 0.5)
+            for _ in range(6):
+                x = ops.tanh(x)
+            loss = ops.sum(x)
+        kept.append((loss, ops.sum(tape.gradient(loss, weight))))
+        if step == 4:
+            before = resident_megabytes()
+    assert resident_megabytes() - before < 60, "each step's 8 MB stay with its loss"

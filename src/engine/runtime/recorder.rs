@@ -4,6 +4,7 @@
 //! just the appended nodes, so that `fit`, `GradientTape` and second derivatives share one implementation.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::eager;
@@ -45,6 +46,8 @@ impl Operand {
 pub struct Recorder {
     pub mode: Mode,
     state: Mutex<State>,
+    /// Tapes that may still ask for derivatives.
+    tapes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -65,7 +68,7 @@ struct State {
 
 impl Recorder {
     pub fn new(mode: Mode) -> Arc<Recorder> {
-        Arc::new(Recorder { mode, state: Mutex::new(State::default()) })
+        Arc::new(Recorder { mode, state: Mutex::new(State::default()), tapes: AtomicUsize::new(0) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -257,6 +260,18 @@ impl Recorder {
         let captures = std::mem::take(&mut state.captures).into_iter().map(|(operand, _)| operand).collect();
         state.constants.clear();
         Ok((Program::new(graph, values, writes), variables, captures))
+    }
+
+    /// One more tape records here.
+    pub fn hold(&self) {
+        self.tapes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A tape is gone. With the last one goes what was recorded, though tensors made meanwhile may live on.
+    pub fn release(&self) {
+        if self.tapes.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.close();
+        }
     }
 
     /// Ends a trace whose result nobody wants.
