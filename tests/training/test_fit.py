@@ -500,3 +500,24 @@ def test_progress_can_go_to_the_logger(capsys, caplog):
         keras.config.enable_interactive_logging()
     assert capsys.readouterr().out == ""
     assert caplog.records[0].message == "Epoch 1/2"
+
+
+def test_python_is_traced_once_for_a_hundred_text_lengths():
+    traces = []
+
+    class Counting(keras.Model):
+        def train_step(self, data):
+            traces.append(1)
+            return super().train_step(data)
+
+    words = keras.Input((None,), dtype="int32")
+    state = keras.layers.LSTM(4)(keras.layers.Embedding(20, 3, mask_zero=True)(words))
+    model = Counting(words, keras.layers.Dense(1)(state))
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(0)
+    for length in range(1, 101):
+        x = rng.integers(1, 20, (1 + length % 7, length)).astype("int32")
+        model.train_on_batch(x, np.ones((len(x), 1), "float32"))
+        assert model.predict(x, verbose=0).shape == (len(x), 1)
+    assert len(traces) == 1
+    assert model.make_predict_function().trace_count == 1

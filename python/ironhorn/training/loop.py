@@ -19,6 +19,21 @@ from ironhorn.training.data import ArrayData, ArrayEpoch, BatchData
 from ironhorn.training.logs import pythonify_logs
 
 
+def declared_axes(model: Any, leaf: int, rank: int) -> set[int]:
+    """The axes of an array of a batch that the model itself declares to vary, such as the length of a text.
+
+    Args:
+        model: The model.
+        leaf: Number of the array in the flattened batch: inputs first, targets after them.
+        rank: Number of its axes.
+    """
+    tensors = [*(getattr(model, "inputs", None) or []), *(getattr(model, "outputs", None) or [])]
+    if leaf >= len(tensors):
+        return set()
+    shape = tensors[leaf].shape
+    return {axis for axis in range(1, min(rank, len(shape))) if shape[axis] is None}
+
+
 class StepFunction:
     """A model's `train_step`, `test_step` or `predict_step`, traced into a program, or plain with `run_eagerly`.
 
@@ -44,7 +59,10 @@ class StepFunction:
         if not eagerly:
             from ironhorn.backend.tracing import CompiledFunction
 
-            self._compiled = CompiledFunction(step, name=f"{model.name}.{method}")
+            def varying(leaf: int, rank: int) -> set[int]:
+                return declared_axes(reference(), leaf, rank)
+
+            self._compiled = CompiledFunction(step, name=f"{model.name}.{method}", dynamic_axes=varying)
 
     @property
     def trace_count(self) -> int:
