@@ -137,14 +137,32 @@ def test_a_gradient_penalty() -> None:
     weight.assign(start)
 
 
-def test_an_assignment_starts_a_new_value() -> None:
+@pytest.mark.parametrize("traced", [False, True], ids=["eager", "traced"])
+def test_assignments_inside_a_tape(traced: bool) -> None:
     x = Variable(3.0)
-    with GradientTape() as tape:
-        y = x * x
-        x.assign(10.0)
-        z = x * 2.0
-    assert float(y) == 9.0
-    assert float(tape.gradient(z, x)) == 2.0
+
+    def both_values(_: Any) -> Any:
+        with GradientTape() as tape:
+            y = x * x
+            x.assign(10.0)
+            z = y + x * 2.0
+        return tape.gradient(z, x)
+
+    def only_the_new_value(_: Any) -> Any:
+        with GradientTape() as tape:
+            x.assign_add(x * x)
+            z = x * 2.0 + x * x
+        return tape.gradient(z, x), x.value
+
+    def run(function: Any) -> Any:
+        x.assign(3.0)
+        return (CompiledFunction(function) if traced else function)(X)
+
+    assert float(run(both_values)) == 8.0
+    assert float(x) == 10.0
+    gradient, value = run(only_the_new_value)
+    assert float(gradient) == 26.0
+    assert float(value) == float(x) == 12.0
 
 
 def test_stop_gradient_and_integers_cut() -> None:

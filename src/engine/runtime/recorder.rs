@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::eager;
 use super::variable::Variable;
 use crate::core::{Array, Error, Result, Spec};
+use crate::ops::control::stop_gradient::StopGradient;
 use crate::ops::{Graph, Op, Producer, Value};
 use crate::program::{Program, gradients};
 
@@ -58,12 +59,24 @@ struct State {
     /// A trace's variables by slot, and what each is worth now.
     variables: Vec<Arc<Variable>>,
     current: HashMap<u64, Value>,
-    /// A tape's last read of each variable.
-    read: HashMap<u64, (u64, Value)>,
+    /// Reads of each variable, each with what tells it from others: on a tape the variable's version, in a trace the value
+    /// that was assigned before. Reads before any assignment in a trace are the slot's value and do not stand here.
+    reads: HashMap<u64, Vec<(u64, Value)>>,
     /// Values of outer recorders that this trace reads, and its own inputs for them.
     captures: Vec<(Operand, Value)>,
     constants: HashMap<usize, (Array, Value)>,
     closed: bool,
+}
+
+impl State {
+    fn known_read(&self, variable: &Variable, tag: u64) -> Option<Value> {
+        self.reads.get(&variable.id)?.iter().find(|(known, _)| *known == tag).map(|&(_, value)| value)
+    }
+
+    fn new_read(&mut self, variable: &Variable, tag: u64, value: Value) -> Value {
+        self.reads.entry(variable.id).or_default().push((tag, value));
+        value
+    }
 }
 
 impl Recorder {
@@ -198,19 +211,23 @@ impl Recorder {
         let mut state = self.state();
         if self.mode == Mode::Tape {
             let (version, array) = (variable.version(), variable.get());
-            let value = match state.read.get(&variable.id) {
-                Some(&(seen, value)) if seen == version => value,
-                _ => {
-                    let value = state.graph.input(array.spec());
-                    state.read.insert(variable.id, (version, value));
-                    state.data.insert(value, array.clone());
-                    value
-                }
-            };
+            let value = state.known_read(variable, version).unwrap_or_else(|| {
+                let value = state.graph.input(array.spec());
+                state.data.insert(value, array.clone());
+                state.new_read(variable, version, value)
+            });
             return self.operand(&state, value, Some(array));
         }
-        let value = Self::slot_value(&mut state, variable);
-        let value = state.current.get(&variable.id).copied().unwrap_or(value);
+        let slot = Self::slot_value(&mut state, variable);
+        let assigned = state.current.get(&variable.id).copied().filter(|&assigned| assigned != slot);
+        let value = assigned.map_or(slot, |assigned| {
+            let tag = u64::from(assigned.0);
+            state.known_read(variable, tag).unwrap_or_else(|| {
+                // Derivatives by the variable end here; they do not go on through the assignment.
+                let value = state.graph.apply(StopGradient, &[assigned]).expect("any value can be read");
+                state.new_read(variable, tag, value)
+            })
+        });
         self.operand(&state, value, None)
     }
 
@@ -286,19 +303,21 @@ impl Recorder {
         sources: &[GradientSource],
     ) -> Result<Vec<Option<Operand>>> {
         let mut state = self.state();
-        let mut wanted = Vec::with_capacity(sources.len());
+        // A variable's derivative is the sum of those by each of its reads.
+        let mut wanted: Vec<Vec<Value>> = Vec::with_capacity(sources.len());
         for source in sources {
             wanted.push(match source {
                 GradientSource::Operand(operand) => {
                     let value = self.value_of(&mut state, operand)?;
                     // On a tape, what was neither watched nor computed is a constant.
                     let fixed = self.mode == Mode::Tape && constant(&state.graph, value).is_some();
-                    (!fixed).then_some(value)
+                    if fixed { Vec::new() } else { vec![value] }
                 }
-                GradientSource::Variable(variable) if self.mode == Mode::Trace => {
-                    Some(Self::slot_value(&mut state, variable))
+                GradientSource::Variable(variable) => {
+                    let slot = (self.mode == Mode::Trace).then(|| Self::slot_value(&mut state, variable));
+                    let reads = state.reads.get(&variable.id).into_iter().flatten().map(|&(_, value)| value);
+                    slot.into_iter().chain(reads).collect()
                 }
-                GradientSource::Variable(variable) => state.read.get(&variable.id).map(|&(_, value)| value),
             });
         }
         let mut seeded = Vec::with_capacity(targets.len());
@@ -310,11 +329,21 @@ impl Recorder {
         let present: Vec<Value> = wanted.iter().flatten().copied().collect();
         let first = state.graph.nodes.len();
         let mut found = gradients(&mut state.graph, &seeded, &present)?.into_iter();
-        let found: Vec<Option<Value>> = wanted.iter().map(|value| value.and_then(|_| found.next().flatten())).collect();
-        if self.mode == Mode::Tape {
-            compute(&mut state, first, &found)?;
+        let mut sums: Vec<Option<Value>> = Vec::with_capacity(wanted.len());
+        for values in &wanted {
+            let mut sum = None;
+            for part in found.by_ref().take(values.len()).flatten() {
+                sum = Some(match sum {
+                    Some(so_far) => state.graph.add(so_far, part)?,
+                    None => part,
+                });
+            }
+            sums.push(sum);
         }
-        Ok(found
+        if self.mode == Mode::Tape {
+            compute(&mut state, first, &sums)?;
+        }
+        Ok(sums
             .into_iter()
             .map(|value| {
                 value.map(|value| {
