@@ -166,7 +166,11 @@ class Progbar:
         digits = len(str(self.target)) if self.target else 7
         count = f"{current:{digits}d}/{self.target if self.target else 'Unknown'}"
         tail = [_duration(elapsed if finalize or not self.target else per_step * (self.target - current))]
-        tail[0] += f" {_step_duration(per_step)}/{self.unit_name}"
+        pace = f"{_step_duration(per_step)}/{self.unit_name}"
+        if self.verbose == 2:
+            tail.append(pace)
+        else:
+            tail[0] += f" {pace}"
         for name, (total, number) in self._values.items():
             average = total / max(1, number)
             tail.append(f"{name}: {average:.4f}" if abs(average) > 1e-3 else f"{name}: {average:.4e}")
