@@ -40,19 +40,16 @@ impl Tape {
 
     /// Starts recording.
     fn open(&mut self) {
-        match recording::trace() {
-            Some(trace) => {
-                self.let_go();
-                self.in_trace = true;
-                self.recorder = Some(trace);
-            }
-            None => {
-                let recorder = recording::open_tape(|| Recorder::new(Mode::Tape));
-                recorder.hold();
-                self.let_go();
-                self.in_trace = false;
-                self.recorder = Some(recorder);
-            }
+        if let Some(trace) = recording::trace() {
+            self.let_go();
+            self.in_trace = true;
+            self.recorder = Some(trace);
+        } else {
+            let recorder = recording::open_tape(|| Recorder::new(Mode::Tape));
+            recorder.hold();
+            self.let_go();
+            self.in_trace = false;
+            self.recorder = Some(recorder);
         }
     }
 
