@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ironhorn
 from ironhorn import KerasTensor, Variable, errors, ops
 from ironhorn.backend import ArraySource, CompiledFunction, abstract_call, is_tracing, layer_scope
 
@@ -196,6 +197,27 @@ def test_arrays_that_must_agree_in_rows() -> None:
     assert re.search(r"\(4, 3\)|\(2, 3\)|rows|4 and 2", str(caught.value))
     with pytest.raises(errors.ShapeError, match="rows"):
         ArraySource([X, X[:2]])
+
+
+@pytest.mark.parametrize("shapes", [((5, 3), (1, 3)), ((1, 3), (5, 3)), ((1, 3), (1, 3))], ids=str)
+def test_rows_broadcast_as_they_do_eagerly(shapes: Any) -> None:
+    def function(a: Any, b: Any) -> Any:
+        y = ops.where(a > b, a, b) * (b - a)
+        return y, ironhorn.grad(lambda u, v: ops.sum(ops.tanh(u * v)), argnums=(0, 1))(a, b)
+
+    generator = np.random.default_rng(0)
+    a, b = (generator.normal(size=shape).astype("float32") for shape in shapes)
+    compiled = CompiledFunction(function)
+    eager = ironhorn.tree.flatten(function(ops.convert_to_tensor(a), ops.convert_to_tensor(b)))
+    for found, wanted in zip(ironhorn.tree.flatten(compiled(a, b)), eager, strict=True):
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=1e-5, atol=1e-6)
+
+
+def test_rows_that_do_not_broadcast() -> None:
+    compiled = CompiledFunction(lambda a, b: a + b)
+    with pytest.raises(errors.ShapeError, match=r"\(4, 3\) and \(2, 3\)"):
+        compiled(X, X[:2])
 
 
 def test_python_runs_once() -> None:

@@ -46,7 +46,8 @@ impl Dim {
         }
     }
 
-    /// The length two axes have in common after NumPy's broadcasting. Two symbols are taken to be equal; the plan checks.
+    /// The length two axes have in common after NumPy's broadcasting. Two symbols give a third: whether they are equal, or one
+    /// of them is 1, is known to the plan.
     pub fn broadcast(self, other: Dim) -> Option<Dim> {
         match (self, other) {
             (a, b) if a == b => Some(a),
@@ -54,7 +55,7 @@ impl Dim {
             (a, Dim::Known(1)) => Some(a),
             (Dim::Known(_), Dim::Known(_)) => None,
             (Dim::Known(n), Dim::Symbol(_)) | (Dim::Symbol(_), Dim::Known(n)) => Some(Dim::Known(n)),
-            (a, Dim::Symbol(_)) => Some(a),
+            (Dim::Symbol(_), Dim::Symbol(_)) => Some(Dim::fresh()),
         }
     }
 
