@@ -84,7 +84,7 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
             shared.work(Some(interrupt));
             *done = shared.steps_done.load(Ordering::Acquire);
             // A worker may still hold a chunk of a run that failed; its memory must outlive it.
-            while shared.busy.load(Ordering::Acquire) > 0 {
+            while shared.busy.load(Ordering::SeqCst) > 0 {
                 std::hint::spin_loop();
             }
             drop(arena);
@@ -165,7 +165,7 @@ impl Shared {
                 }
                 let mut spins = 0u32;
                 while node.progress.ended.load(Ordering::Acquire) < (step + 1) * chunks {
-                    if self.failed.load(Ordering::Acquire) {
+                    if self.failed.load(Ordering::SeqCst) {
                         return;
                     }
                     spins += 1;
@@ -175,7 +175,7 @@ impl Shared {
                         std::thread::yield_now();
                     }
                 }
-                if self.failed.load(Ordering::Acquire) {
+                if self.failed.load(Ordering::SeqCst) {
                     return;
                 }
             }
@@ -194,8 +194,9 @@ impl Shared {
     /// Takes the next unclaimed chunk of a node in a step.
     fn claim(&self, step: u64, node: &Node) -> Option<u64> {
         let claimed = &node.progress.claimed;
-        self.busy.fetch_add(1, Ordering::AcqRel);
-        // Whether the run has failed is asked after `busy` is raised: the caller frees memory when it sees no busy worker.
+        // Raised before asking whether the run has failed, while the caller asks who is busy after learning that it has: in one
+        // order for all, so that memory is not freed under a worker.
+        self.busy.fetch_add(1, Ordering::SeqCst);
         let mut seen = claimed.load(Ordering::Acquire);
         loop {
             let (seen_step, count) = (seen >> STEP_SHIFT, seen & u64::from(u32::MAX));
@@ -204,7 +205,7 @@ impl Shared {
                 std::cmp::Ordering::Equal => count,
                 std::cmp::Ordering::Greater => node.chunks as u64,
             };
-            if next >= node.chunks as u64 || self.failed.load(Ordering::Acquire) {
+            if next >= node.chunks as u64 || self.failed.load(Ordering::SeqCst) {
                 self.busy.fetch_sub(1, Ordering::AcqRel);
                 return None;
             }
@@ -252,7 +253,7 @@ impl Shared {
         let mut slot = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         slot.get_or_insert(error);
         drop(slot);
-        self.failed.store(true, Ordering::Release);
+        self.failed.store(true, Ordering::SeqCst);
     }
 }
 
