@@ -381,6 +381,38 @@ def test_sums_and_products_of_sixteen_bit_floats(dtype: str) -> None:
         np.testing.assert_allclose(np.asarray(ops.cast(found, "float32")), wanted, rtol=2**-6)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_networks_of_sixteen_bit_floats(dtype: str) -> None:
+    generator = np.random.default_rng(0)
+
+    def draw(*shape: int) -> Any:
+        return ops.cast(generator.uniform(-1, 1, shape), dtype)
+
+    image, window, rows = draw(2, 5, 5, 3), draw(3, 3, 3, 2), draw(4, 3)
+    state = [draw(2, 2), draw(2, 2), draw(3, 8), draw(2, 8), draw(8)]
+    for function, arguments in (
+        (lambda x, w: ops.conv(x, w), (image, window)),
+        (lambda x: ops.max_pool(x, 2), (image,)),
+        (lambda x: ops.average_pool(x, 2), (image,)),
+        (ops.softmax, (rows,)),
+        (ops.log_softmax, (rows,)),
+        (lambda x, s: ops.batch_normalization_train(x, s, s)[0], (rows, draw(3))),
+        (lambda x, *s: ops.lstm(x, *s)[0], (draw(2, 4, 3), *state)),
+        (lambda x: ops.sparse_categorical_crossentropy([0, 1, 2, 0], x, from_logits=True), (rows,)),
+        (lambda x: ops.take(x, [2, 0], 0), (rows,)),
+    ):
+        wide = [ops.cast(argument, "float32") for argument in arguments]
+        found, wanted = function(*arguments), function(*wide)
+        assert (found.dtype, found.shape) == (dtype, wanted.shape)
+        tolerance = {"float16": 4e-3, "bfloat16": 3e-2}[dtype]
+        np.testing.assert_allclose(
+            np.asarray(ops.cast(found, "float32")), np.asarray(wanted), atol=tolerance, rtol=tolerance
+        )
+        slope = ironhorn.grad(lambda *values, function=function: ops.sum(function(*values)))(*arguments)
+        assert slope.dtype == dtype
+        assert np.isfinite(np.asarray(ops.cast(slope, "float32"))).all()
+
+
 def test_casts_of_every_pair() -> None:
     values = np.array([0, 1, 3, 100], "float64")
     for left in [*DTYPES, "bfloat16"]:

@@ -8,7 +8,7 @@ from ironhorn.backend.dtypes import standardize_dtype
 from ironhorn.errors import ShapeError, ValueRangeError
 from ironhorn.ops import numpy as np_ops
 from ironhorn.ops._dispatch import op
-from ironhorn.ops.numpy import _axis, _cast, _float, _handle, _product, _shape, _tensor
+from ironhorn.ops.numpy import _axis, _cast, _common_dtype, _float, _handle, _product, _shape, _tensor
 
 
 @op
@@ -217,6 +217,10 @@ def conv(
             f"{w.shape[-2]} that the kernel of shape {w.shape} takes"
         )
     groups = 1 if channels is None else channels // w.shape[-2]
+    dtype = _common_dtype(x, w)
+    half = dtype in ("float16", "bfloat16")
+    if half:
+        x, w = _cast(x, "float32"), _cast(w, "float32")
     y = _handle["conv"](
         x,
         w,
@@ -225,6 +229,8 @@ def conv(
         dilation=_pair(dilation_rate, count, "dilation_rate"),
         groups=groups,
     )
+    if half:
+        y = _cast(y, dtype)
     return _to_first(y) if first else y
 
 
