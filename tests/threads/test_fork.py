@@ -10,6 +10,9 @@ import pytest
 
 import ironhorn as keras
 
+# JAX, which the live comparisons load into this process, warns at every fork of it; the child does not use JAX.
+pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
+
 
 def model_of(units=256):
     keras.utils.set_random_seed(0)
