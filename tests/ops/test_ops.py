@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import collections
+import doctest
+import importlib
 import os
 import pathlib
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -302,3 +305,16 @@ def test_every_native_op_is_reached() -> None:
     derivatives_only = {name for name in _core.op_names() if name.endswith(("_grad", "_like"))}
     unused = {name for name in _core.op_names() if f'"{name}"' not in text}
     assert unused - internal - derivatives_only == set()
+
+
+@pytest.mark.parametrize("package", ["ironhorn.ops", "ironhorn.backend", "ironhorn.random", "ironhorn.tree"])
+def test_examples_run(package: str) -> None:
+    module = importlib.import_module(package)
+    found = [module, *(importlib.import_module(f"{package}.{name}") for name in submodules(module))]
+    results = [doctest.testmod(part, extraglobs={"np": np, "ironhorn": ironhorn}) for part in found]
+    assert sum(result.failed for result in results) == 0
+
+
+def submodules(module: Any) -> list[str]:
+    """The names of a package's modules."""
+    return [found.name for found in pkgutil.iter_modules(getattr(module, "__path__", []))]
