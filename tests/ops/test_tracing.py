@@ -407,3 +407,12 @@ def test_programs_can_be_read() -> None:
     assert programs[0].program.name == "layer"
     assert text.count("= MatMul(") == 1
     assert "Elementwise" not in text, f"bias and relu were not fused:\n{text}"
+
+
+def test_many_traces_are_said_once_and_do_not_pile_up():
+    compiled = CompiledFunction(lambda *x: sum(ops.sum(part) for part in x), "sums")
+    with pytest.warns(RuntimeWarning, match=r"'sums' has been traced 16 times.*declare lengths that vary as None"):
+        for count in range(1, 90):
+            assert float(compiled(*[np.ones(2, "float32")] * count)) == 2.0 * count
+    assert sum(len(programs) for programs in compiled._programs.values()) <= 64
+    assert float(compiled(np.ones(3, "float32"))) == 3.0

@@ -5,6 +5,7 @@ so is any axis that was seen to vary or that the caller says varies; equal lengt
 """
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,6 +86,11 @@ def _to_symbolic(leaf: Any) -> Any:
     if isinstance(leaf, _core.VariableStorage):
         leaf = leaf.read()
     return KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, _core.Tensor) else leaf
+
+
+# Programs of one function: when to speak up, and when to forget the oldest.
+_MANY_PROGRAMS = 16
+_MOST_PROGRAMS = 64
 
 
 class ArraySource:
@@ -187,6 +193,7 @@ class CompiledFunction:
         self._dynamic_axes = dynamic_axes
         self._lock = threading.RLock()
         self._programs: dict[Any, list[_Traced]] = {}
+        self._warned = False
         self.trace_count = 0
         self.steps_done = 0
 
@@ -269,6 +276,7 @@ class CompiledFunction:
             if traced.fits(shapes):
                 return traced
         with self._lock:
+            self._make_room(shapes)
             known = self._programs.setdefault(key, [])
             for traced in known:
                 if traced.fits(shapes):
@@ -289,6 +297,21 @@ class CompiledFunction:
             known[:] = [old for old in known if not _covers(pattern, old.pattern)]
             known.append(traced)
             return traced
+
+    def _make_room(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        """Forgets the oldest signature when there are too many, and says once what to do about many."""
+        count = sum(len(programs) for programs in self._programs.values())
+        if count >= _MANY_PROGRAMS and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"'{self._name}' has been traced {self.trace_count} times: its arguments keep changing in structure, "
+                f"type, rank, or a length that it insists on (shapes now: {list(shapes)}). Each change costs a trace; "
+                "declare lengths that vary as None in Input, pad to a few lengths, or keep types and structures",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        if count >= _MOST_PROGRAMS:
+            self._programs.pop(next(iter(self._programs)))
 
     def _pattern(self, shapes: tuple[tuple[int, ...], ...], known: list[_Traced]) -> tuple[Any, ...]:
         """The lengths that the next program fixes: None where they vary."""
