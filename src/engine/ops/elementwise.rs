@@ -167,10 +167,10 @@ fn derivative(
         }
         S::Relu => {
             // From y alone, so that x need not be kept: y > 0 exactly where x > 0.
-            let zero = graph.scalar(0.0, graph.dtype(y))?;
-            let open = graph.elementwise(S::Greater, &[y, zero])?;
-            one(graph.select(open, g, zero)?)
+            one(graph.elementwise(S::ReluGradient, &[y, g])?)
         }
+        // Linear in the gradient; flat in relu's output.
+        S::ReluGradient => Ok(vec![None, Some(graph.elementwise(S::ReluGradient, &[x, g])?)]),
         S::Softplus => {
             let slope = graph.elementwise(S::Sigmoid, &[x])?;
             one(graph.mul(g, slope)?)

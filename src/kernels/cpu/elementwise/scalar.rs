@@ -465,6 +465,8 @@ elementwise_table! {
         FloorDivide "floor_divide" |x, y| x.floor_divide(y);
         Modulo "mod" |x, y| x.modulo(y);
         Power "power" |x, y| x.power(y);
+        /// Of relu's output `x`, the gradient `y` where relu let its input pass.
+        ReluGradient "relu_grad" |x, y| if x > <T as Number>::ZERO { y } else { <T as Number>::ZERO };
     }
     OrderBinary {
         Maximum "maximum" |x, y| x.maximum(y);

@@ -110,6 +110,13 @@ fn reference(op: Scalar, x: f64, y: f64, z: f64) -> f64 {
         Scalar::FloorDivide => (x / y).floor(),
         Scalar::Modulo => modulo(x, y),
         Scalar::Power => x.powf(y),
+        Scalar::ReluGradient => {
+            if x > 0.0 {
+                y
+            } else {
+                0.0
+            }
+        }
         Scalar::Maximum => x.max(y),
         Scalar::Minimum => x.min(y),
         Scalar::Divide => x / y,
