@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import ironhorn
 from ironhorn import backend, layers
 from ironhorn.testing import assert_raises_text, run_layer_test
 
@@ -162,3 +163,11 @@ def test_rescaling():
     )
     assert layer.weights == []
     assert tuple(layers.Rescaling([1.0, 2.0])(np.ones((3, 2), "float32")).numpy()[0]) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("package", ["layers", "losses", "metrics", "optimizers", "callbacks", "initializers"])
+def test_names_that_are_not_here_yet_say_so(package):
+    module = getattr(ironhorn, package)
+    with pytest.raises(AttributeError, match=f"'ironhorn.{package}' has no attribute 'Zigzag'.*README.md lists"):
+        _ = module.Zigzag
+    assert not hasattr(module, "_private")

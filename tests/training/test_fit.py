@@ -521,3 +521,33 @@ def test_python_is_traced_once_for_a_hundred_text_lengths():
         assert model.predict(x, verbose=0).shape == (len(x), 1)
     assert len(traces) == 1
     assert model.make_predict_function().trace_count == 1
+
+
+def test_a_model_with_a_train_step_and_no_call():
+    class Adversarial(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.generator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+            self.critic = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+            self.optimizers = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)
+
+        def train_step(self, real):
+            noise = keras.random.normal((keras.ops.shape(real)[0], 2))
+            losses = {}
+            for name, part, optimizer in zip("gc", (self.generator, self.critic), self.optimizers, strict=True):
+                with keras.GradientTape() as tape:
+                    fake = keras.ops.mean(self.critic(self.generator(noise)))
+                    loss = -fake if name == "g" else fake - keras.ops.mean(self.critic(real))
+                variables = part.trainable_variables
+                optimizer.apply(tape.gradient(loss, variables), variables)
+                losses[name] = loss
+            return losses
+
+    model = Adversarial()
+    before = [weight.copy() for weight in model.generator.get_weights() + model.critic.get_weights()]
+    model.compile()
+    history = model.fit(np.ones((20, 3), "float32"), batch_size=8, epochs=2, verbose=0).history
+    assert sorted(history) == ["c", "g"]
+    after = model.generator.get_weights() + model.critic.get_weights()
+    # The critic's bias cancels in its own loss; everything else has moved.
+    assert [bool((a != b).any()) for a, b in zip(before, after, strict=True)] == [True, True, True, False]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend.missing import explain
 from ironhorn.callbacks.callback import Callback
 from ironhorn.callbacks.callback_list import CallbackList
 from ironhorn.callbacks.early_stopping import EarlyStopping
@@ -38,3 +39,6 @@ __all__ = [
     "ProgbarLogger",
     "TerminateOnNaN",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explain(__name__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend.missing import explain
 from ironhorn.initializers.constant_initializers import Constant, Identity, Ones, Zeros
 from ironhorn.initializers.initializer import Initializer
 from ironhorn.initializers.random_initializers import (
@@ -214,3 +215,6 @@ __all__ = [
     "variance_scaling",
     "zeros",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explain(__name__)

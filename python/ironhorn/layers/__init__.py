@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend.missing import explain
 from ironhorn.layers.activations.activation import Activation
 from ironhorn.layers.activations.leaky_relu import LeakyReLU
 from ironhorn.layers.activations.relu import ReLU
@@ -156,3 +157,6 @@ __all__ = [
     "multiply",
     "subtract",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explain(__name__)

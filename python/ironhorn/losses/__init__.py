@@ -6,8 +6,9 @@ A loss is a class (`MeanSquaredError()`), a function (`mean_squared_error`), or 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend.missing import explain
 from ironhorn.losses.loss import Loss
 from ironhorn.losses.losses import (
     BinaryCrossentropy,
@@ -134,3 +135,7 @@ def _registered(name: str) -> Any:
     from ironhorn.saving.registry import get_registered_object
 
     return get_registered_object(name)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = explain(__name__)

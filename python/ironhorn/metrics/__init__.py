@@ -6,8 +6,9 @@ A metric accumulates over batches: `update_state(y_true, y_pred, sample_weight)`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend.missing import explain
 from ironhorn.losses.losses import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -164,3 +165,7 @@ def get(identifier: Any) -> Any:
         known = [*_BY_SNAKE_CASE, *_SHORT_NAMES, "accuracy", "acc", "crossentropy", "ce"]
         raise unknown_name("metric", identifier, [name for name in known if name != "metric"])
     return metric() if isinstance(metric, type) else metric
+
+
+if not TYPE_CHECKING:
+    __getattr__ = explain(__name__)

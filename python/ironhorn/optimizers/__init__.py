@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend.missing import explain
 from ironhorn.optimizers import schedules
 from ironhorn.optimizers.adam import Adam, AdamW
 from ironhorn.optimizers.optimizer import Optimizer
@@ -76,3 +77,7 @@ def get(identifier: Any) -> Any:
     if not isinstance(optimizer, Optimizer):
         raise unknown_name("optimizer", identifier, [name.lower() for name in ALL if name != "Optimizer"])
     return optimizer
+
+
+if not TYPE_CHECKING:
+    __getattr__ = explain(__name__)

@@ -356,7 +356,10 @@ class Compilation:
 
     def _build_for(self, batch: Any, to_train: bool = True) -> None:
         """Makes the variables of the model, and of losses, metrics and optimizer, before the first trace."""
-        model_built = all(layer.built for layer in self._flatten_layers())  # type: ignore[attr-defined]
+        # A model without a `call` (a GAN that only has a `train_step`) has nothing to be built by; its layers build
+        # themselves.
+        has_call = getattr(type(self).call, "__module__", "") != "ironhorn.models.model"  # type: ignore[attr-defined]
+        model_built = not has_call or all(layer.built for layer in self._flatten_layers())  # type: ignore[attr-defined]
         states = [self._compile_loss, self._compile_metrics, self.optimizer] if to_train else []
         unbuilt = [state for state in states if state is not None and not state.built]
         if model_built and not unbuilt:
