@@ -97,7 +97,7 @@ impl Tape {
             found.push(match source.cast::<VariableStorage>() {
                 // A body has captured what the trace around it read.
                 Ok(variable) if recorder.mode == Mode::Body => {
-                    GradientSource::Operand(variable.borrow().read_operand())
+                    GradientSource::Operand(variable.borrow().read_operand()?)
                 }
                 Ok(variable) => GradientSource::Variable(Arc::clone(variable.borrow().inner()?)),
                 Err(_) => GradientSource::Operand(convert::operand(source)?.operand),

@@ -19,17 +19,12 @@ pub struct VariableStorage {
 
 impl VariableStorage {
     /// The value here and now: a place in the trace, or data (which an open tape remembers reading).
-    pub fn read_operand(&self) -> Operand {
-        let Some(variable) = &self.variable else {
-            return Operand::eager(
-                ironhorn_engine::core::Array::scalar(f64::NAN, ironhorn_engine::core::DType::Float32)
-                    .expect("a scalar is always allocated"),
-            );
-        };
-        match recording::variable_reader() {
+    pub fn read_operand(&self) -> PyResult<Operand> {
+        let variable = self.inner()?;
+        Ok(match recording::variable_reader() {
             Some(recorder) => recorder.read(variable),
             None => Operand::eager(variable.get()),
-        }
+        })
     }
 
     pub fn inner(&self) -> PyResult<&Arc<Variable>> {
@@ -65,7 +60,7 @@ impl VariableStorage {
     /// The value as a tensor.
     fn read(&self) -> PyResult<Tensor> {
         self.inner()?;
-        Ok(Tensor::new(self.read_operand()))
+        Ok(Tensor::new(self.read_operand()?))
     }
 
     /// Changes the value; in a trace, when the program runs.

@@ -495,3 +495,24 @@ def test_sums_of_nothing() -> None:
         ops.max(empty, axis=0)
     with pytest.raises(ValueError):
         ops.argmax(empty, axis=0)
+
+
+def test_options_that_cannot_be_met_are_refused() -> None:
+    refused = [
+        lambda: ops.convert_to_tensor([1.0], sparse=True),
+        lambda: ops.convert_to_tensor([1.0], ragged=True),
+        lambda: ops.one_hot([1], 2, sparse=True),
+        lambda: ops.moments([1.0, 2.0], 0, synchronized=True),
+        lambda: ironhorn.KerasTensor((2,), sparse=True),
+        lambda: ironhorn.Variable(1.0, synchronization="on_write"),
+    ]
+    for call in refused:
+        with pytest.raises(ironhorn.errors.UnsupportedError, match=r"dense|pad|replicas"):
+            call()
+    with pytest.raises(TypeError, match="colour"):
+        ironhorn.Variable(1.0, colour="red")
+
+
+def test_a_variable_without_a_value_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="has no value yet"):
+        ops.add(ironhorn._core.VariableStorage(), 1.0)

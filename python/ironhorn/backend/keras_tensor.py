@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ironhorn import tree
 from ironhorn.backend.dtypes import standardize_dtype, standardize_shape
 from ironhorn.backend.names import auto_name
-from ironhorn.errors import TracedValueError
+from ironhorn.errors import TracedValueError, UnsupportedError
 
 
 class KerasHistory(NamedTuple):
@@ -38,11 +38,12 @@ class KerasTensor:
         sparse: bool = False,
         record_history: bool = True,
         name: str | None = None,
-        **_: Any,
     ) -> None:
         self.shape = standardize_shape(shape)
         self.dtype = "string" if dtype == "string" else standardize_dtype(dtype)
-        self.sparse = sparse
+        if sparse:
+            raise UnsupportedError("Sparse tensors are not supported; make the data dense and leave sparse=False")
+        self.sparse = False
         self.name = name or auto_name(type(self).__name__)
         self.record_history = record_history
 

@@ -46,7 +46,7 @@ def _scopes() -> list[str]:
 
 
 @contextmanager
-def name_scope(name: str, **_: object) -> Iterator[None]:
+def name_scope(name: str) -> Iterator[None]:
     """Puts `name` in front of the paths of variables made inside."""
     if not isinstance(name, str) or not name or "/" in name:
         raise ValueError(f"A scope's name must be a non-empty string without '/', got {name!r}")

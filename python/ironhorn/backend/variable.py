@@ -8,6 +8,7 @@ import numpy as np
 from ironhorn import _core
 from ironhorn.backend.dtypes import standardize_dtype, standardize_shape
 from ironhorn.backend.names import auto_name, current_scope_path
+from ironhorn.errors import UnsupportedError
 
 _STRUCTURE_VERSION = 0
 
@@ -32,7 +33,9 @@ class Variable(_core.VariableStorage):
         shape: lengths of the axes, when `initializer` makes the value.
         dtype: element type; that of the first value, or `floatx()`.
         trainable: whether optimizers change it.
-        autocast: kept for mixed precision.
+        autocast: whether mixed precision may cast it; there is none in this version, so nothing is cast.
+        aggregation: how replicas would be joined. There is one, so every choice means the same.
+        synchronization: must be "auto": there are no replicas to synchronise.
         name: name of the variable, unique within its layer.
         regularizer: callable that gives a loss term.
         constraint: callable that projects the value after an update.
@@ -62,11 +65,12 @@ class Variable(_core.VariableStorage):
         name: str | None = None,
         regularizer: Callable[..., Any] | None = None,
         constraint: Callable[..., Any] | None = None,
-        **_: Any,
     ) -> None:
         name = name or auto_name(type(self).__name__)
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"The name of a variable must be a string without '/', got {name!r}")
+        if synchronization != "auto":
+            raise UnsupportedError(f"Variables have no replicas; leave synchronization='auto', got {synchronization!r}")
         self.name = name
         scope = current_scope_path()
         self.path = f"{scope}/{name}" if scope else name

@@ -6,6 +6,7 @@ import numpy as np
 
 from ironhorn import _core
 from ironhorn.backend.dtypes import standardize_dtype
+from ironhorn.errors import UnsupportedError
 from ironhorn.ops._dispatch import op
 
 _cast = _core.op("cast")
@@ -23,7 +24,10 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
 
     Raises:
         TypeError: for what cannot be converted.
+        UnsupportedError: for sparse or ragged results.
     """
+    if sparse or ragged:
+        raise UnsupportedError("Sparse and ragged tensors are not supported; make the data dense or pad it first")
     return _core.tensor(x, None if dtype is None else standardize_dtype(dtype))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ironhorn.backend.config import epsilon, standardize_data_format
 from ironhorn.backend.dtypes import standardize_dtype
-from ironhorn.errors import ShapeError, ValueRangeError
+from ironhorn.errors import ShapeError, UnsupportedError, ValueRangeError
 from ironhorn.ops import numpy as np_ops
 from ironhorn.ops._dispatch import op
 from ironhorn.ops.numpy import _axis, _cast, _common_dtype, _float, _handle, _product, _shape, _tensor
@@ -158,6 +158,8 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 @op
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     """A 1 at the place that each integer names, zeros elsewhere; only zeros for integers outside `0..num_classes`."""
+    if sparse:
+        raise UnsupportedError("ops.one_hot gives dense tensors; leave sparse=False, or use the integers themselves")
     x = _tensor(x)
     hot = _handle["one_hot"](x, depth=int(num_classes), dtype=standardize_dtype(dtype))
     place = _axis(axis, x.ndim + 1)
@@ -281,6 +283,8 @@ def average_pool(
 @op
 def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
     """Mean and population variance over axes."""
+    if synchronized:
+        raise UnsupportedError("ops.moments has no replicas to synchronise; leave synchronized=False")
     x = _float(x)
     return np_ops.mean(x, axes, keepdims), np_ops.var(x, axes, keepdims)
 

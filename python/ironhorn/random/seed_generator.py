@@ -33,7 +33,7 @@ class SeedGenerator:
         ([7, 0], [7, 1])
     """
 
-    def __init__(self, seed: int | None = None, name: str | None = None, **_: Any) -> None:
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         if seed is None:
             seed = make_default_seed()
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
