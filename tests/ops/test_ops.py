@@ -284,7 +284,7 @@ def functions() -> dict[str, Any]:
 
 def test_every_function_has_a_row() -> None:
     tested = {case.name for case in CASES} | set(NO_ROW)
-    assert sorted(set(functions()) - tested) == [], "functions of ironhorn.ops without a row in tests/ops/cases.py"
+    assert sorted(set(functions()) - tested) == [], "functions of ironhorn.ops without a row in tests/ops/cases"
     assert sorted(tested - set(functions())) == [], "rows without a function of ironhorn.ops"
 
 

@@ -9,6 +9,19 @@ from ironhorn.backend.dtypes import standardize_dtype
 from ironhorn.errors import UnsupportedError
 from ironhorn.ops._dispatch import op
 
+__all__ = [
+    "cast",
+    "convert_to_numpy",
+    "convert_to_tensor",
+    "dtype",
+    "is_tensor",
+    "ndim",
+    "shape",
+    "size",
+    "stop_gradient",
+]
+
+
 _cast = _core.op("cast")
 _stop_gradient = _core.op("stop_gradient")
 

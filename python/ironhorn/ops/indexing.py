@@ -9,6 +9,9 @@ from ironhorn import _core
 from ironhorn.errors import IndexRangeError, TracedValueError, UnsupportedError
 from ironhorn.ops._dispatch import FUNCTIONS
 
+__all__ = ["get_item"]
+
+
 _slice = _core.op("slice")
 _reshape = _core.op("reshape")
 _take = _core.op("take")

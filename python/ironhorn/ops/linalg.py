@@ -5,7 +5,9 @@ from typing import Any
 from ironhorn.errors import UnsupportedError
 from ironhorn.ops import numpy as np_ops
 from ironhorn.ops._dispatch import op
-from ironhorn.ops.numpy import _float, _handle
+from ironhorn.ops._values import as_float, handle
+
+__all__ = ["norm"]
 
 
 @op
@@ -15,14 +17,14 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     Raises:
         UnsupportedError: for other orders, and for matrix norms other than Frobenius'.
     """
-    x = _float(x)
+    x = as_float(x)
     axes = axis if isinstance(axis, (list, tuple)) or axis is None else (axis,)
     if ord in (None, "fro") or (ord == 2 and axes is not None and len(axes) == 1):
-        return _handle["sqrt"](np_ops.sum(_handle["square"](x), axis, keepdims))
+        return handle["sqrt"](np_ops.sum(handle["square"](x), axis, keepdims))
     if axes is not None and len(axes) == 1 and ord == 1:
-        return np_ops.sum(_handle["absolute"](x), axis, keepdims)
+        return np_ops.sum(handle["absolute"](x), axis, keepdims)
     if axes is not None and len(axes) == 1 and ord == float("inf"):
-        return np_ops.max(_handle["absolute"](x), axis, keepdims)
+        return np_ops.max(handle["absolute"](x), axis, keepdims)
     raise UnsupportedError(
         f"ops.norm with ord={ord!r}, axis={axis!r} is not supported; use numpy.linalg.norm on the array"
     )

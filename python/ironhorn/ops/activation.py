@@ -1,0 +1,181 @@
+"""Activation functions."""
+
+import math
+from typing import Any
+
+from ironhorn.ops import numpy as np_ops
+from ironhorn.ops._dispatch import op
+from ironhorn.ops._values import (
+    as_float,
+    axis_of,
+    handle,
+    product_of_lengths,
+    shape_of,
+)
+
+__all__ = [
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh_shrink",
+]
+
+
+@op
+def relu(x: Any) -> Any:
+    """`max(x, 0)`."""
+    return handle["relu"](x)
+
+
+@op
+def sigmoid(x: Any) -> Any:
+    """`1 / (1 + exp(-x))`."""
+    return handle["sigmoid"](x)
+
+
+@op
+def softplus(x: Any) -> Any:
+    """`log(1 + exp(x))`."""
+    return handle["softplus"](x)
+
+
+@op
+def relu6(x: Any) -> Any:
+    """`min(max(x, 0), 6)`."""
+    return np_ops.clip(x, 0, 6)
+
+
+@op
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+    """`x` where it is positive, else `negative_slope * x`."""
+    x = as_float(x)
+    return handle["select"](handle["greater"](x, 0.0), x, handle["multiply"](x, float(negative_slope)))
+
+
+@op
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """`x` where it is positive, else `alpha * (exp(x) - 1)`."""
+    x = as_float(x)
+    below = handle["multiply"](handle["expm1"](handle["minimum"](x, 0.0)), float(alpha))
+    return handle["select"](handle["greater"](x, 0.0), x, below)
+
+
+@op
+def selu(x: Any) -> Any:
+    """Scaled elu (Klambauer et al., 2017)."""
+    return handle["multiply"](elu(x, 1.6732632423543772), 1.0507009873554805)
+
+
+@op
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """`x` times the normal distribution function of `x` (Hendrycks and Gimpel, 2016), by tanh when `approximate`."""
+    x = as_float(x)
+    if approximate:
+        cubic = handle["multiply"](handle["multiply"](handle["multiply"](x, x), x), 0.044715)
+        inner = handle["multiply"](handle["add"](x, cubic), math.sqrt(2.0 / math.pi))
+        gate = handle["add"](handle["tanh"](inner), 1.0)
+    else:
+        gate = handle["add"](handle["erf"](handle["multiply"](x, math.sqrt(0.5))), 1.0)
+    return handle["multiply"](handle["multiply"](x, gate), 0.5)
+
+
+@op
+def silu(x: Any) -> Any:
+    """`x * sigmoid(x)`."""
+    x = as_float(x)
+    return handle["multiply"](x, handle["sigmoid"](x))
+
+
+@op
+def swish(x: Any) -> Any:
+    """`x * sigmoid(x)`."""
+    return silu(x)
+
+
+@op
+def softsign(x: Any) -> Any:
+    """`x / (1 + |x|)`."""
+    x = as_float(x)
+    return handle["divide"](x, handle["add"](handle["absolute"](x), 1.0))
+
+
+@op
+def hard_sigmoid(x: Any) -> Any:
+    """`min(max(x / 6 + 1 / 2, 0), 1)`."""
+    return np_ops.clip(handle["add"](handle["divide"](as_float(x), 6.0), 0.5), 0.0, 1.0)
+
+
+@op
+def hard_silu(x: Any) -> Any:
+    """`x * hard_sigmoid(x)`."""
+    x = as_float(x)
+    return handle["multiply"](x, hard_sigmoid(x))
+
+
+@op
+def hard_tanh(x: Any) -> Any:
+    """`min(max(x, -1), 1)`."""
+    return np_ops.clip(x, -1.0, 1.0)
+
+
+@op
+def log_sigmoid(x: Any) -> Any:
+    """`log(sigmoid(x))`."""
+    return handle["negative"](handle["softplus"](handle["negative"](as_float(x))))
+
+
+@op
+def tanh_shrink(x: Any) -> Any:
+    """`x - tanh(x)`."""
+    x = as_float(x)
+    return handle["subtract"](x, handle["tanh"](x))
+
+
+def _over_last(name: str, x: Any, axis: Any) -> Any:
+    x = as_float(x)
+    if axis is None:
+        shape = shape_of(x)
+        return handle["reshape"](handle[name](handle["reshape"](x, shape=[-1])), shape=shape)
+    if isinstance(axis, (list, tuple)):
+        axes = sorted(axis_of(a, x.ndim) for a in axis)
+        kept = [a for a in range(x.ndim) if a not in axes]
+        order = kept + axes
+        moved = handle["transpose"](x, axes=order)
+        shape = shape_of(moved)
+        flat = handle["reshape"](
+            moved, shape=[*shape[: len(kept)], product_of_lengths(shape, range(len(kept), len(shape)))]
+        )
+        back = handle["reshape"](handle[name](flat), shape=shape)
+        return handle["transpose"](back, axes=[order.index(a) for a in range(x.ndim)])
+    axis = axis_of(axis, x.ndim)
+    if axis == x.ndim - 1:
+        return handle[name](x)
+    order = [a for a in range(x.ndim) if a != axis] + [axis]
+    moved = handle[name](handle["transpose"](x, axes=order))
+    return handle["transpose"](moved, axes=[order.index(a) for a in range(x.ndim)])
+
+
+@op
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """`exp(x) / sum(exp(x))` along axes."""
+    return _over_last("softmax", x, axis)
+
+
+@op
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """`x - log(sum(exp(x)))` along axes."""
+    return _over_last("log_softmax", x, axis)

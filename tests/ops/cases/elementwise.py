@@ -1,0 +1,128 @@
+"""Functions of one element at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ironhorn import ops
+from ops import references as ref
+from ops.cases.case import (
+    FLOATS,
+    NO_FLOATS,
+    NUMBERS,
+    STEPS,
+    Argument,
+    Case,
+    binary,
+    compare,
+    unary,
+)
+
+CASES: list[Case] = [
+    # One array, element by element.
+    *unary("negative", np.negative, integers="same"),
+    *unary("absolute", np.abs, integers="same"),
+    *unary("abs", np.abs, integers="same"),
+    *unary("sign", np.sign, integers="same", gradient=STEPS),
+    *unary("square", np.square, integers="same"),
+    *unary("sqrt", np.sqrt, "positive"),
+    *unary("rsqrt", lambda x: 1 / np.sqrt(x), "positive"),
+    *unary("reciprocal", lambda x: 1 / x, "positive"),
+    *unary("exp", np.exp),
+    *unary("expm1", np.expm1),
+    *unary("log", np.log, "positive"),
+    *unary("log1p", np.log1p, "positive"),
+    *unary("log2", np.log2, "positive"),
+    *unary("log10", np.log10, "positive"),
+    *unary("sin", np.sin),
+    *unary("cos", np.cos),
+    *unary("tan", np.tan, "unit", tolerance=2.0),
+    *unary("tanh", np.tanh),
+    *unary("erf", ref.erf),
+    *unary("floor", np.floor, gradient=STEPS),
+    *unary("ceil", np.ceil, gradient=STEPS),
+    *unary("round", np.round, integers="same", gradient=STEPS),
+    Case(
+        "round",
+        (Argument((3, 4)),),
+        lambda x: np.round(x, 2),
+        call=lambda x: ops.round(x, 2),
+        gradient=STEPS,
+        note="decimals",
+    ),
+    *unary("isnan", np.isnan, "special", integers=None, gradient=NO_FLOATS, results={"*": "bool"}),
+    *unary("isinf", np.isinf, "special", integers=None, gradient=NO_FLOATS, results={"*": "bool"}),
+    *unary("isfinite", np.isfinite, "special", integers=None, gradient=NO_FLOATS, results={"*": "bool"}),
+    *unary("logical_not", np.logical_not, "classes", gradient=NO_FLOATS, results={"*": "bool"}),
+    *unary("relu", lambda x: np.maximum(x, 0), integers="same"),
+    *unary("relu6", lambda x: np.clip(x, 0, 6), integers=None),
+    *unary("sigmoid", ref.sigmoid),
+    *unary("log_sigmoid", lambda x: np.log(ref.sigmoid(x))),
+    *unary("softplus", lambda x: np.log1p(np.exp(x))),
+    *unary("softsign", lambda x: x / (1 + np.abs(x))),
+    *unary("leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x)),
+    *unary("elu", ref.elu),
+    *unary("selu", lambda x: 1.0507009873554805 * ref.elu(x, 1.6732632423543772)),
+    *unary("gelu", ref.gelu),
+    Case("gelu", (Argument((3, 4)),), lambda x: ref.gelu(x, False), call=lambda x: ops.gelu(x, False), note="exact"),
+    *unary("silu", lambda x: x * ref.sigmoid(x)),
+    *unary("swish", lambda x: x * ref.sigmoid(x)),
+    *unary("hard_sigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1)),
+    *unary("hard_silu", lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+    *unary("hard_tanh", lambda x: np.clip(x, -1, 1), integers=None),
+    *unary("tanh_shrink", lambda x: x - np.tanh(x), tolerance=4.0),
+    Case(
+        "clip", (Argument((3, 4)),), lambda x: np.clip(x, -1, 1), call=lambda x: ops.clip(x, -1, 1), dtypes=NUMBERS[:4]
+    ),
+    # Far from zero: no overflow, no loss of the small.
+    Case("sigmoid", (Argument((4, 9), "wide"),), ref.sigmoid, note="far", tolerance=4.0, second=False),
+    Case("tanh", (Argument((4, 9), "wide"),), np.tanh, note="far", second=False),
+    Case(
+        "softplus", (Argument((4, 9), "wide"),), lambda x: np.logaddexp(x, 0), note="far", second=False, tolerance=4.0
+    ),
+    # Two arrays.
+    *binary("add", np.add),
+    *binary("subtract", np.subtract),
+    *binary("multiply", np.multiply),
+    *binary("divide", np.true_divide, right="positive", integers="float32"),
+    *binary("true_divide", np.true_divide, right="positive", integers="float32"),
+    *binary("divide_no_nan", np.true_divide, right="positive", integers="float32"),
+    Case(
+        "divide_no_nan",
+        (Argument((3, 4)), Argument((3, 4), "binary")),
+        lambda a, b: np.where(b == 0, 0, a / np.where(b == 0, 1, b)),
+        note="zero",
+        gradient="not continuous in the divisor",
+    ),
+    *binary("floor_divide", np.floor_divide, right="large", gradient=STEPS),
+    *binary("mod", np.mod, right="large", tolerance=4.0),
+    *binary("power", np.power, "positive", "any", integers="same", dtypes=FLOATS, tolerance=2.0),
+    Case(
+        "power",
+        (Argument((3, 4)),),
+        lambda x: x**3,
+        call=lambda x: ops.power(x, 3),
+        note="integer exponent",
+        dtypes=(*FLOATS, "int32", "int64"),
+        tolerance=2.0,
+    ),
+    *binary("maximum", np.maximum),
+    *binary("minimum", np.minimum),
+    *binary("arctan2", np.arctan2, right="positive", integers="float32"),
+    *compare("equal", np.equal),
+    *compare("not_equal", np.not_equal),
+    *compare("less", np.less),
+    *compare("less_equal", np.less_equal),
+    *compare("greater", np.greater),
+    *compare("greater_equal", np.greater_equal),
+    *compare("logical_and", np.logical_and),
+    *compare("logical_or", np.logical_or),
+    *compare("logical_xor", np.logical_xor),
+    Case(
+        "where",
+        (Argument((3, 4), "mask", dtype="bool"), Argument((3, 4)), Argument((3, 1))),
+        np.where,
+        dtypes=NUMBERS,
+        tolerance=0.0,
+    ),
+]
