@@ -10,12 +10,12 @@ import importlib
 import types
 from typing import Any
 
-#: Keras' public module -> our module whose `ALL` holds its names. Modules of this package only.
+#: Keras' public module -> our module whose `ALL` holds its names. Modules of this package only. Layers are looked up
+#: one by one instead, so that a file imports only those that it names.
 _MODULES = {
     "keras.activations": "ironhorn.activations",
     "keras.constraints": "ironhorn.constraints",
     "keras.initializers": "ironhorn.initializers",
-    "keras.layers": "ironhorn.layers",
     "keras.losses": "ironhorn.losses",
     "keras.metrics": "ironhorn.metrics",
     "keras.optimizers": "ironhorn.optimizers",
@@ -70,8 +70,19 @@ def _fill() -> None:
 
 def find(module: str, name: str) -> Any:
     """Returns the built-in that a file calls `module` / `name`, or `None`."""
+    if module == "keras.layers":
+        return _layer(name)
     _fill()
     return _forward.get((module, name))
+
+
+def _layer(name: str) -> Any:
+    """Returns the layer class of that name, importing its module alone, or `None`."""
+    from ironhorn.layers import ALL
+    from ironhorn.layers.layer import Layer
+
+    thing = ALL.get(name)
+    return thing if isinstance(thing, type) and issubclass(thing, Layer) else None
 
 
 def find_function(name: str) -> Any:
@@ -86,6 +97,8 @@ def find_function(name: str) -> Any:
 
 def name_of(thing: Any) -> tuple[str, str] | None:
     """Returns the pair that Keras writes for a built-in class or function, or `None`."""
+    if isinstance(thing, type) and thing.__module__.startswith("ironhorn.layers.") and _layer(thing.__name__) is thing:
+        return "keras.layers", thing.__name__
     _fill()
     try:
         return _backward.get(thing)
@@ -95,5 +108,9 @@ def name_of(thing: Any) -> tuple[str, str] | None:
 
 def names_in(module: str) -> list[str]:
     """Returns the names that a file may use for one of Keras' modules, for error messages."""
+    if module == "keras.layers":
+        from ironhorn.layers import ALL
+
+        return sorted(name for name in ALL if _layer(name) is not None)
     _fill()
     return sorted(name for owner, name in _forward if owner == module)
