@@ -5,12 +5,12 @@ Run it where Keras and JAX are installed:
     python tests/layers/make_layer_reference.py [family ...]            records these families, or all
     python tests/layers/make_layer_reference.py --check [family ...]    compares with what is recorded
 
-A recording holds for every row of the table, under `<row>/`: `output<i>`; `mask` that `compute_mask` returns, if the row
-has a mask; `input<i>` and `weight<i>`, gradients of the row's functional; `state<i>`, variables that are not trained, after
-the call; `config` and `shape`, configuration and `compute_output_shape` with an unknown batch, as JSON.
+A recording holds for every row of the table, under `<row>/`: `output<i>`; `mask` that `compute_mask` returns, if the
+row has a mask; `input<i>` and `weight<i>`, gradients of the row's functional; `state<i>`, variables that are not
+trained, after the call; `config` and `shape`, configuration and `compute_output_shape` with an unknown batch, as JSON.
 
-On JAX, Keras narrows the results of many ops from float64 to float32, whether JAX allows float64 or not. Here float64 is
-taken out of that rule, so that numbers are what they claim to be.
+On JAX, Keras narrows the results of many ops from float64 to float32, whether JAX allows float64 or not. Here float64
+is taken out of that rule, so that numbers are what they claim to be.
 """
 
 from __future__ import annotations
@@ -109,6 +109,12 @@ def differences(row: Row, have: dict[str, np.ndarray], want: dict[str, np.ndarra
         if not same:
             wrong.append(f"{row.id}/{name}")
     return wrong
+
+
+def part(recording: dict[str, np.ndarray], row: Row) -> dict[str, np.ndarray]:
+    """What a recording has of one row."""
+    prefix = f"{row.id}/"
+    return {name.removeprefix(prefix): value for name, value in recording.items() if name.startswith(prefix)}
 
 
 def main() -> None:

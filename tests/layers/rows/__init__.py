@@ -1,4 +1,4 @@
-"""The layers' reference table: a module a family, each with its rows in `ROWS`, and what Keras makes of them beside it."""
+"""The layers' reference table: a module a family, its rows in `ROWS`, and beside it what Keras makes of them."""
 
 import importlib
 import pathlib
