@@ -8,9 +8,12 @@ from typing import Any
 from ironhorn.backend.dtypes import is_float_dtype
 from ironhorn.errors import ShapeError
 from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import as_dtype, axes_of, common_dtype, handle, product_of_lengths, shape_of, tensor
+from ironhorn.ops._values import as_dtype, axes_of, common_dtype, handle, shape_of, tensor
+from ironhorn.ops.einsum import einsum
 
 __all__ = ["dot", "matmul", "tensordot"]
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @op
@@ -79,14 +82,10 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
         left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
         left, right = axes_of(axes[0], a.ndim), axes_of(axes[1], b.ndim)
-    keep_a = [i for i in range(a.ndim) if i not in left]
-    keep_b = [i for i in range(b.ndim) if i not in right]
-    shape_a, shape_b = shape_of(a), shape_of(b)
-    inner = product_of_lengths(shape_a, left)
-    rows = handle["reshape"](
-        handle["transpose"](a, axes=[*keep_a, *left]), shape=[product_of_lengths(shape_a, keep_a), inner]
-    )
-    columns = handle["reshape"](
-        handle["transpose"](b, axes=[*right, *keep_b]), shape=[inner, product_of_lengths(shape_b, keep_b)]
-    )
-    return handle["reshape"](matmul(rows, columns), shape=[shape_a[i] for i in keep_a] + [shape_b[i] for i in keep_b])
+    if len(left) != len(right):
+        raise ShapeError(f"ops.tensordot: axes={axes} pairs {len(left)} axes of x1 with {len(right)} of x2")
+    a_term = _LETTERS[: a.ndim]
+    free = iter(_LETTERS[a.ndim :])
+    b_term = "".join(a_term[left[right.index(i)]] if i in right else next(free) for i in range(b.ndim))
+    result = "".join(label for label in a_term + b_term if (label in a_term) != (label in b_term))
+    return einsum(f"{a_term},{b_term}->{result}", a, b)

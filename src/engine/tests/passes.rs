@@ -41,6 +41,23 @@ fn random_programs_mean_the_same_after_every_pass() {
 }
 
 #[test]
+fn products_read_transposed_matrices_where_they_are() {
+    let mut graph = Graph::new();
+    let spec = |sizes: &[usize]| Spec::known(sizes, DType::Float64);
+    let (a, b) = (graph.input(spec(&[2, 4, 3])), graph.input(spec(&[2, 5, 4])));
+    let (at, bt) = (graph.transpose(a, &[0, 2, 1]).unwrap(), graph.transpose(b, &[0, 2, 1]).unwrap());
+    let plain = graph.apply(op("matmul", &[]), &[at, bt]).unwrap();
+    let program = Program::new(graph, vec![plain], Vec::new());
+    let found = passes::run(program.clone()).unwrap();
+    let [node] = found.graph.nodes.as_slice() else { panic!("{}", show::show(&found)) };
+    assert!(matches!(&node.op, Op::MatMul(op) if op.transpose_a && op.transpose_b));
+    let mut numbers = Numbers(3);
+    let inputs = [numbers.float64(&[2, 4, 3]), numbers.float64(&[2, 5, 4])];
+    let wanted = evaluate(&program, &inputs).unwrap();
+    assert_same(&evaluate(&found, &inputs).unwrap()[0], &wanted[0], TOLERANCE, "products");
+}
+
+#[test]
 fn passes_keep_meaning_when_rows_are_a_symbol() {
     for seed in 0..80 {
         let Sample { program, .. } = random(seed, true);

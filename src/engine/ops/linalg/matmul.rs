@@ -7,6 +7,7 @@ use ironhorn_kernels::cpu::elementwise::Scalar;
 
 use crate::core::{Dim, Error, Result, Shape, Spec};
 use crate::ops::shape::broadcast::Broadcast;
+use crate::ops::shape::reshape::Reshape;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float};
 
 /// What is done to a product before it is stored.
@@ -84,6 +85,18 @@ impl Operation for MatMul {
         let g = context.gradient(0)?;
         let (a, b) = (context.inputs[0], context.inputs[1]);
         let graph = &mut *context.graph;
+        if let (true, Some((rows, g_rows))) = (context.wanted[1], self.as_rows(graph, a, b, g)?) {
+            // One product of all rows, where there would be one of each batch and a sum of them.
+            let da = if context.wanted[0] {
+                let op = MatMul { transpose_b: !self.transpose_b, ..MatMul::default() };
+                Some(graph.apply(op, &[g, b])?)
+            } else {
+                None
+            };
+            let operands = if self.transpose_b { [g_rows, rows] } else { [rows, g_rows] };
+            let db = graph.apply(MatMul { transpose_a: true, ..MatMul::default() }, &operands)?;
+            return Ok(vec![da, Some(db)]);
+        }
         let mut product = |x, transpose_a, y, transpose_b, like| -> Result<Option<Value>> {
             let op = MatMul { transpose_a, transpose_b, epilogue: Epilogue::default() };
             let full = graph.apply(op, &[x, y])?;
@@ -127,5 +140,25 @@ impl Operation for MatMul {
 
     fn promotion(&self) -> Promotion {
         Promotion::Float
+    }
+}
+
+impl MatMul {
+    /// `a` and the result's gradient as matrices, where `a` is a batch of matrices and `b` is one.
+    fn as_rows(&self, graph: &mut Graph, a: Value, b: Value, g: Value) -> Result<Option<(Value, Value)>> {
+        let last = |graph: &Graph, value: Value| graph.shape(value).0.last().and_then(|dim| dim.known());
+        let flat = graph.shape(a).rank() > 2 && graph.shape(b).rank() == 2 && !self.transpose_a;
+        let mut rows = |value: Value| -> Result<Option<Value>> {
+            match last(graph, value) {
+                Some(columns) if flat && columns > 0 => {
+                    Ok(Some(graph.apply(Reshape { shape: vec![None, Some(Dim::Known(columns))] }, &[value])?))
+                }
+                _ => Ok(None),
+            }
+        };
+        Ok(match (rows(a)?, rows(g)?) {
+            (Some(a), Some(g)) => Some((a, g)),
+            _ => None,
+        })
     }
 }

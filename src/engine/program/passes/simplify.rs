@@ -1,5 +1,5 @@
 //! Leaves out work whose result is known: repeated nodes, neutral elements, casts and transposes that cancel, broadcasts
-//! that an elementwise op does by itself, and marks that only derivatives read.
+//! that an elementwise op and transposes that a product does by itself, and marks that only derivatives read.
 
 use std::collections::HashMap;
 
@@ -96,8 +96,26 @@ fn composed(graph: &Graph, op: &Op, inputs: &mut [Value]) -> Op {
             inputs[0] = from[0];
             op.clone()
         }
+        (Op::MatMul(matmul), _) => {
+            let mut matmul = matmul.clone();
+            for (input, transposed) in inputs.iter_mut().zip([&mut matmul.transpose_a, &mut matmul.transpose_b]) {
+                if let Some(source) = transposed_matrix(graph, *input) {
+                    *input = source;
+                    *transposed = !*transposed;
+                }
+            }
+            Op::MatMul(matmul)
+        }
         _ => op.clone(),
     }
+}
+
+/// What `value` is the transpose of, in its last two axes.
+fn transposed_matrix(graph: &Graph, value: Value) -> Option<Value> {
+    let Node { op: Op::Transpose(transpose), inputs, .. } = graph.node_of(value)? else { return None };
+    let (tail, lead) = (transpose.permutation.len().checked_sub(2)?, &transpose.permutation);
+    let (batch, matrix) = lead.split_at(tail);
+    (batch.iter().copied().eq(0..tail) && *matrix == [tail + 1, tail]).then_some(inputs[0])
 }
 
 /// Lets an elementwise op read the source of a broadcast when the other operands give the full shape.
