@@ -1,4 +1,4 @@
-"""Losses: `keras.losses`.
+"""Losses: `keras.losses`. Their names stand in `__init__.pyi`; modules are imported when first used.
 
 A loss is a class (`MeanSquaredError()`), a function (`mean_squared_error`), or a name in `compile`
 (`"mean_squared_error"`, `"mse"`). Any function `fn(y_true, y_pred)` that returns one value per sample is one too.
@@ -6,73 +6,17 @@ A loss is a class (`MeanSquaredError()`), a function (`mean_squared_error`), or 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ironhorn.backend.missing import explain
-from ironhorn.losses.loss import Loss
-from ironhorn.losses.losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    LossFunctionWrapper,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-    binary_crossentropy,
-    categorical_crossentropy,
-    mean_absolute_error,
-    mean_squared_error,
-    sparse_categorical_crossentropy,
-)
+from ironhorn.backend.lazy import attach
 from ironhorn.training.names import unknown_name
 
-_CLASSES = (
-    Loss,
-    LossFunctionWrapper,
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-_FUNCTIONS = (
-    binary_crossentropy,
-    categorical_crossentropy,
-    mean_absolute_error,
-    mean_squared_error,
-    sparse_categorical_crossentropy,
-)
-_SHORT_NAMES = {
-    "bce": binary_crossentropy,
-    "BCE": binary_crossentropy,
-    "mae": mean_absolute_error,
-    "MAE": mean_absolute_error,
-    "mse": mean_squared_error,
-    "MSE": mean_squared_error,
-}
+ALL, __getattr__ = attach(__name__, __file__, globals())
+__all__ = sorted([*ALL, "ALL", "deserialize", "get", "serialize"])
 
-ALL: dict[str, Any] = {
-    **{cls.__name__: cls for cls in _CLASSES},
-    **{function.__name__: function for function in _FUNCTIONS},
-}
 
-__all__ = [
-    "ALL",
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
-    "Loss",
-    "LossFunctionWrapper",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "SparseCategoricalCrossentropy",
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "deserialize",
-    "get",
-    "mean_absolute_error",
-    "mean_squared_error",
-    "serialize",
-    "sparse_categorical_crossentropy",
-]
+def __dir__() -> list[str]:
+    return __all__
 
 
 def serialize(loss: Any) -> Any:
@@ -99,8 +43,8 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     Returns:
         A `Loss` or a loss function.
     """
-    if isinstance(name, str) and name in _SHORT_NAMES:
-        return _SHORT_NAMES[name]
+    if isinstance(name, str) and name in ALL:
+        return ALL[name]
     from ironhorn.saving.registry import deserialize_keras_object
 
     return deserialize_keras_object(name, custom_objects=custom_objects)
@@ -124,9 +68,9 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, dict):
         loss = deserialize(identifier)
     elif isinstance(identifier, str):
-        loss = _SHORT_NAMES.get(identifier) or ALL.get(identifier) or _registered(identifier)
+        loss = ALL.get(identifier) or _registered(identifier)
     if loss is None or not callable(loss):
-        raise unknown_name("loss", identifier, [*(name for name in ALL if name not in ("Loss",)), *_SHORT_NAMES])
+        raise unknown_name("loss", identifier, [name for name in ALL if name != "Loss"])
     return loss() if isinstance(loss, type) else loss
 
 
@@ -135,7 +79,3 @@ def _registered(name: str) -> Any:
     from ironhorn.saving.registry import get_registered_object
 
     return get_registered_object(name)
-
-
-if not TYPE_CHECKING:
-    __getattr__ = explain(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ironhorn.backend.missing import explain
-from ironhorn.losses.losses import (
+from ironhorn.losses import (
     binary_crossentropy,
     categorical_crossentropy,
     mean_absolute_error,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ironhorn import ops
-from ironhorn.losses.loss import squeeze_or_expand_to_same_rank
-from ironhorn.losses.losses import (
+from ironhorn.losses import (
     binary_crossentropy,
     categorical_crossentropy,
     mean_absolute_error,
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from ironhorn.losses.loss import squeeze_or_expand_to_same_rank
 from ironhorn.metrics.metric import Metric
 from ironhorn.metrics.reduction_metrics import BuiltInMetric, Mean
 
