@@ -1,4 +1,4 @@
-"""Metrics: `keras.metrics`.
+"""Metrics: `keras.metrics`. Their names stand in `__init__.pyi`; modules are imported when first used.
 
 A metric accumulates over batches: `update_state(y_true, y_pred, sample_weight)`, `result()`, `reset_state()`. In
 `compile` a name (`"accuracy"`, `"mse"`), a metric, or a function `fn(y_true, y_pred)` will do.
@@ -6,103 +6,27 @@ A metric accumulates over batches: `update_state(y_true, y_pred, sample_weight)`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ironhorn.backend.missing import explain
-from ironhorn.losses import (
-    binary_crossentropy,
-    categorical_crossentropy,
-    mean_absolute_error,
-    mean_squared_error,
-    sparse_categorical_crossentropy,
-)
-from ironhorn.metrics.accuracy_metrics import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from ironhorn.metrics.error_metrics import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-from ironhorn.metrics.metric import Metric
-from ironhorn.metrics.reduction_metrics import Mean, MeanMetricWrapper, Sum
+from ironhorn.backend.lazy import attach
 from ironhorn.training.names import to_snake_case, unknown_name
 
-_CLASSES = (
-    Metric,
-    Mean,
-    Sum,
-    MeanMetricWrapper,
-    Accuracy,
-    BinaryAccuracy,
-    BinaryCrossentropy,
-    CategoricalAccuracy,
-    CategoricalCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    RootMeanSquaredError,
-    SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-)
-_SHORT_NAMES = {
-    "bce": BinaryCrossentropy,
-    "BCE": BinaryCrossentropy,
-    "mae": MeanAbsoluteError,
-    "MAE": MeanAbsoluteError,
-    "mse": MeanSquaredError,
-    "MSE": MeanSquaredError,
-}
+ALL, __getattr__ = attach(__name__, __file__, globals())
+__all__ = sorted([*ALL, "ALL", "deserialize", "get", "serialize"])
 
-ALL: dict[str, Any] = {cls.__name__: cls for cls in _CLASSES}
-_BY_SNAKE_CASE = {to_snake_case(cls.__name__): cls for cls in _CLASSES}
 
-__all__ = [
-    "ALL",
-    "Accuracy",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanMetricWrapper",
-    "MeanSquaredError",
-    "Metric",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "SparseTopKCategoricalAccuracy",
-    "Sum",
-    "TopKCategoricalAccuracy",
-    "binary_accuracy",
-    "binary_crossentropy",
-    "categorical_accuracy",
-    "categorical_crossentropy",
-    "deserialize",
-    "get",
-    "mean_absolute_error",
-    "mean_squared_error",
-    "serialize",
-    "sparse_categorical_accuracy",
-    "sparse_categorical_crossentropy",
-    "sparse_top_k_categorical_accuracy",
-    "top_k_categorical_accuracy",
-]
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _class_named(name: str) -> Any:
+    """The metric class of a name in CamelCase, snake_case, or short ("mse"), or `None`."""
+    wanted = name if name in ALL and not name.islower() else None
+    for known in ALL:
+        if wanted is None and not known.islower() and to_snake_case(known) == name:
+            wanted = known
+    found = ALL.get(wanted or name)
+    return found if isinstance(found, type) else None
 
 
 def serialize(metric: Any) -> Any:
@@ -130,7 +54,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         A `Metric` or a metric function.
     """
     if isinstance(config, str):
-        known = _SHORT_NAMES.get(config) or _BY_SNAKE_CASE.get(config) or ALL.get(config)
+        known = _class_named(config)
         if known is not None:
             return known()
     from ironhorn.saving.registry import deserialize_keras_object
@@ -156,16 +80,12 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, dict):
         metric = deserialize(identifier)
     elif isinstance(identifier, str):
-        metric = _SHORT_NAMES.get(identifier) or _BY_SNAKE_CASE.get(identifier) or ALL.get(identifier)
+        metric = _class_named(identifier)
         if metric is None:
             from ironhorn.saving.registry import get_registered_object
 
             metric = get_registered_object(identifier)
     if metric is None or not callable(metric):
-        known = [*_BY_SNAKE_CASE, *_SHORT_NAMES, "accuracy", "acc", "crossentropy", "ce"]
-        raise unknown_name("metric", identifier, [name for name in known if name != "metric"])
+        known = {to_snake_case(name) if name[:2].istitle() else name for name in ALL} - {"metric"}
+        raise unknown_name("metric", identifier, [*known, "accuracy", "acc", "crossentropy", "ce"])
     return metric() if isinstance(metric, type) else metric
-
-
-if not TYPE_CHECKING:
-    __getattr__ = explain(__name__)

@@ -1,82 +1,17 @@
-"""Errors and cross-entropies as metrics: the mean over all samples of what the losses compute per batch."""
+"""Cross-entropies and other losses of probabilities as metrics."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ironhorn import ops
-from ironhorn.losses import (
+from ironhorn.losses.probabilistic import (
     binary_crossentropy,
     categorical_crossentropy,
-    mean_absolute_error,
-    mean_squared_error,
+    kl_divergence,
+    poisson,
     sparse_categorical_crossentropy,
 )
-from ironhorn.losses.loss import squeeze_or_expand_to_same_rank
-from ironhorn.metrics.metric import Metric
-from ironhorn.metrics.reduction_metrics import BuiltInMetric, Mean
-
-
-class MeanSquaredError(BuiltInMetric):
-    """Mean of squared differences.
-
-    Args:
-        name: Name in logs.
-        dtype: Type of the state.
-    """
-
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None):
-        super().__init__(mean_squared_error, name=name, dtype=dtype)
-        self._direction = "down"
-
-
-class MeanAbsoluteError(BuiltInMetric):
-    """Mean of absolute differences.
-
-    Args:
-        name: Name in logs.
-        dtype: Type of the state.
-    """
-
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None):
-        super().__init__(mean_absolute_error, name=name, dtype=dtype)
-        self._direction = "down"
-
-
-class RootMeanSquaredError(Mean):
-    """Square root of the mean of squared differences over everything seen.
-
-    Args:
-        name: Name in logs.
-        dtype: Type of the state.
-
-    Example:
-        >>> metric = RootMeanSquaredError()
-        >>> metric.update_state([[0.0, 0.0]], [[3.0, 3.0]])
-        >>> float(metric.result())
-        3.0
-    """
-
-    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
-        super().__init__(name=name, dtype=dtype)
-        self._direction = "down"
-
-    def update_state(  # type: ignore[override]
-        self, y_true: Any, y_pred: Any, sample_weight: Any = None
-    ) -> None:
-        """Adds the squared errors of one batch."""
-        y_true = ops.convert_to_tensor(y_true, dtype=self.dtype)
-        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
-        y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
-        super().update_state(ops.square(ops.subtract(y_true, y_pred)), sample_weight=sample_weight)
-
-    def result(self) -> Any:
-        """Returns the root of the mean."""
-        return ops.sqrt(super().result())
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make an equal metric."""
-        return Metric.get_config(self)
+from ironhorn.metrics.reduction_metrics import BuiltInMetric
 
 
 class BinaryCrossentropy(BuiltInMetric):
@@ -174,3 +109,27 @@ class SparseCategoricalCrossentropy(BuiltInMetric):
         self.ignore_class = ignore_class
         self.axis = axis
         self._direction = "down"
+
+
+class KLDivergence(BuiltInMetric):
+    """Kullback-Leibler divergence `sum(y_true * log(y_true / y_pred))`.
+
+    Args:
+        name: Name in logs.
+        dtype: Type of the state.
+    """
+
+    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None):
+        super().__init__(kl_divergence, name=name, dtype=dtype)
+
+
+class Poisson(BuiltInMetric):
+    """Poisson loss `y_pred - y_true * log(y_pred)`.
+
+    Args:
+        name: Name in logs.
+        dtype: Type of the state.
+    """
+
+    def __init__(self, name: str | None = "poisson", dtype: Any = None):
+        super().__init__(poisson, name=name, dtype=dtype)

@@ -1,0 +1,90 @@
+"""The metrics, a line each: where type checkers, editors and the package itself read what there is."""
+
+from typing import Any
+
+from ironhorn.losses.margins import categorical_hinge as categorical_hinge
+from ironhorn.losses.margins import hinge as hinge
+from ironhorn.losses.margins import squared_hinge as squared_hinge
+from ironhorn.losses.probabilistic import binary_crossentropy as binary_crossentropy
+from ironhorn.losses.probabilistic import binary_focal_crossentropy as binary_focal_crossentropy
+from ironhorn.losses.probabilistic import categorical_crossentropy as categorical_crossentropy
+from ironhorn.losses.probabilistic import categorical_focal_crossentropy as categorical_focal_crossentropy
+from ironhorn.losses.probabilistic import kl_divergence as kl_divergence
+from ironhorn.losses.probabilistic import poisson as poisson
+from ironhorn.losses.probabilistic import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from ironhorn.losses.regression import huber as huber
+from ironhorn.losses.regression import log_cosh as log_cosh
+from ironhorn.losses.regression import mean_absolute_error as mean_absolute_error
+from ironhorn.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
+from ironhorn.losses.regression import mean_squared_error as mean_squared_error
+from ironhorn.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
+from ironhorn.metrics.accuracy_metrics import Accuracy as Accuracy
+from ironhorn.metrics.accuracy_metrics import BinaryAccuracy as BinaryAccuracy
+from ironhorn.metrics.accuracy_metrics import CategoricalAccuracy as CategoricalAccuracy
+from ironhorn.metrics.accuracy_metrics import SparseCategoricalAccuracy as SparseCategoricalAccuracy
+from ironhorn.metrics.accuracy_metrics import SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy
+from ironhorn.metrics.accuracy_metrics import TopKCategoricalAccuracy as TopKCategoricalAccuracy
+from ironhorn.metrics.accuracy_metrics import accuracy as accuracy
+from ironhorn.metrics.accuracy_metrics import binary_accuracy as binary_accuracy
+from ironhorn.metrics.accuracy_metrics import categorical_accuracy as categorical_accuracy
+from ironhorn.metrics.accuracy_metrics import sparse_categorical_accuracy as sparse_categorical_accuracy
+from ironhorn.metrics.accuracy_metrics import sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy
+from ironhorn.metrics.accuracy_metrics import top_k_categorical_accuracy as top_k_categorical_accuracy
+from ironhorn.metrics.auc import AUC as AUC
+from ironhorn.metrics.confusion_metrics import FalseNegatives as FalseNegatives
+from ironhorn.metrics.confusion_metrics import FalsePositives as FalsePositives
+from ironhorn.metrics.confusion_metrics import Precision as Precision
+from ironhorn.metrics.confusion_metrics import PrecisionAtRecall as PrecisionAtRecall
+from ironhorn.metrics.confusion_metrics import Recall as Recall
+from ironhorn.metrics.confusion_metrics import RecallAtPrecision as RecallAtPrecision
+from ironhorn.metrics.confusion_metrics import SensitivityAtSpecificity as SensitivityAtSpecificity
+from ironhorn.metrics.confusion_metrics import SpecificityAtSensitivity as SpecificityAtSensitivity
+from ironhorn.metrics.confusion_metrics import TrueNegatives as TrueNegatives
+from ironhorn.metrics.confusion_metrics import TruePositives as TruePositives
+from ironhorn.metrics.correlation_metrics import ConcordanceCorrelation as ConcordanceCorrelation
+from ironhorn.metrics.correlation_metrics import PearsonCorrelation as PearsonCorrelation
+from ironhorn.metrics.correlation_metrics import concordance_correlation as concordance_correlation
+from ironhorn.metrics.correlation_metrics import pearson_correlation as pearson_correlation
+from ironhorn.metrics.f_score_metrics import F1Score as F1Score
+from ironhorn.metrics.f_score_metrics import FBetaScore as FBetaScore
+from ironhorn.metrics.hinge_metrics import CategoricalHinge as CategoricalHinge
+from ironhorn.metrics.hinge_metrics import Hinge as Hinge
+from ironhorn.metrics.hinge_metrics import SquaredHinge as SquaredHinge
+from ironhorn.metrics.iou_metrics import BinaryIoU as BinaryIoU
+from ironhorn.metrics.iou_metrics import IoU as IoU
+from ironhorn.metrics.iou_metrics import MeanIoU as MeanIoU
+from ironhorn.metrics.iou_metrics import OneHotIoU as OneHotIoU
+from ironhorn.metrics.iou_metrics import OneHotMeanIoU as OneHotMeanIoU
+from ironhorn.metrics.metric import Metric as Metric
+from ironhorn.metrics.probabilistic_metrics import BinaryCrossentropy as BCE
+from ironhorn.metrics.probabilistic_metrics import BinaryCrossentropy as BinaryCrossentropy
+from ironhorn.metrics.probabilistic_metrics import BinaryCrossentropy as bce
+from ironhorn.metrics.probabilistic_metrics import CategoricalCrossentropy as CategoricalCrossentropy
+from ironhorn.metrics.probabilistic_metrics import KLDivergence as KLDivergence
+from ironhorn.metrics.probabilistic_metrics import Poisson as Poisson
+from ironhorn.metrics.probabilistic_metrics import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
+from ironhorn.metrics.reduction_metrics import Mean as Mean
+from ironhorn.metrics.reduction_metrics import MeanMetricWrapper as MeanMetricWrapper
+from ironhorn.metrics.reduction_metrics import Sum as Sum
+from ironhorn.metrics.regression_metrics import CosineSimilarity as CosineSimilarity
+from ironhorn.metrics.regression_metrics import LogCoshError as LogCoshError
+from ironhorn.metrics.regression_metrics import MeanAbsoluteError as MAE
+from ironhorn.metrics.regression_metrics import MeanAbsoluteError as MeanAbsoluteError
+from ironhorn.metrics.regression_metrics import MeanAbsoluteError as mae
+from ironhorn.metrics.regression_metrics import MeanAbsolutePercentageError as MAPE
+from ironhorn.metrics.regression_metrics import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from ironhorn.metrics.regression_metrics import MeanAbsolutePercentageError as mape
+from ironhorn.metrics.regression_metrics import MeanSquaredError as MSE
+from ironhorn.metrics.regression_metrics import MeanSquaredError as MeanSquaredError
+from ironhorn.metrics.regression_metrics import MeanSquaredError as mse
+from ironhorn.metrics.regression_metrics import MeanSquaredLogarithmicError as MSLE
+from ironhorn.metrics.regression_metrics import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from ironhorn.metrics.regression_metrics import MeanSquaredLogarithmicError as msle
+from ironhorn.metrics.regression_metrics import R2Score as R2Score
+from ironhorn.metrics.regression_metrics import RootMeanSquaredError as RootMeanSquaredError
+
+ALL: dict[str, Any]
+
+def serialize(metric: Any) -> Any: ...
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any: ...
+def get(identifier: Any) -> Any: ...
