@@ -36,6 +36,7 @@ pub fn result_dtype(rule: Scalar, dtypes: &[DType]) -> Result<DType> {
     let wants = match family {
         Family::NumberUnary | Family::NumberBinary if dtype == DType::Bool => Some("numbers"),
         Family::FloatUnary | Family::FloatBinary | Family::FloatTest if !dtype.is_float() => Some("floats"),
+        Family::IntegerBinary if dtype.is_float() || dtype == DType::Bool => Some("integers"),
         Family::LogicalUnary | Family::LogicalBinary if dtype != DType::Bool => Some("booleans"),
         Family::Select if dtypes[0] != DType::Bool => Some("a boolean condition"),
         _ => None,
@@ -183,7 +184,80 @@ fn derivative(
             let slope = graph.scale(bell, std::f64::consts::FRAC_2_SQRT_PI)?;
             one(graph.mul(g, slope)?)
         }
-        S::Sign | S::Floor | S::Ceil | S::Round => one(graph.zeros_like(x)?),
+        S::Exp2 => {
+            let slope = graph.scale(y, std::f64::consts::LN_2)?;
+            one(graph.mul(g, slope)?)
+        }
+        S::Cbrt => {
+            // 1 / (3 y^2), infinite at 0.
+            let square = graph.mul(y, y)?;
+            let below = graph.scale(square, 3.0)?;
+            one(graph.div(g, below)?)
+        }
+        S::Arcsin | S::Arccos => {
+            let complement = one_minus_square(graph, x)?;
+            let slope = graph.elementwise(S::Rsqrt, &[complement])?;
+            let product = graph.mul(g, slope)?;
+            one(if rule == S::Arcsin { product } else { graph.neg(product)? })
+        }
+        S::Arctan => {
+            let square = graph.mul(x, x)?;
+            let below = graph.shift(square, 1.0)?;
+            one(graph.div(g, below)?)
+        }
+        S::Sinh | S::Cosh => {
+            let slope = graph.elementwise(if rule == S::Sinh { S::Cosh } else { S::Sinh }, &[x])?;
+            one(graph.mul(g, slope)?)
+        }
+        S::Arcsinh => {
+            let square = graph.mul(x, x)?;
+            let below = graph.shift(square, 1.0)?;
+            let slope = graph.elementwise(S::Rsqrt, &[below])?;
+            one(graph.mul(g, slope)?)
+        }
+        S::Arccosh => {
+            // rsqrt((x - 1) (x + 1))
+            let (low, high) = (graph.shift(x, -1.0)?, graph.shift(x, 1.0)?);
+            let below = graph.mul(low, high)?;
+            let slope = graph.elementwise(S::Rsqrt, &[below])?;
+            one(graph.mul(g, slope)?)
+        }
+        S::Arctanh => {
+            let below = one_minus_square(graph, x)?;
+            one(graph.div(g, below)?)
+        }
+        S::Erfc => {
+            // -2 / sqrt(pi) exp(-x^2)
+            let square = graph.mul(x, x)?;
+            let negative = graph.neg(square)?;
+            let bell = graph.elementwise(S::Exp, &[negative])?;
+            let slope = graph.scale(bell, -std::f64::consts::FRAC_2_SQRT_PI)?;
+            one(graph.mul(g, slope)?)
+        }
+        S::Erfinv => {
+            // sqrt(pi) / 2 exp(y^2)
+            let square = graph.mul(y, y)?;
+            let inverse = graph.elementwise(S::Exp, &[square])?;
+            let slope = graph.scale(inverse, 1.0 / std::f64::consts::FRAC_2_SQRT_PI)?;
+            one(graph.mul(g, slope)?)
+        }
+        S::I0 => {
+            let slope = graph.elementwise(S::I1, &[x])?;
+            one(graph.mul(g, slope)?)
+        }
+        S::I1 => {
+            // I0(x) - I1(x) / x, which is 1/2 at 0.
+            let dtype = graph.dtype(y);
+            let (zero, one_, half) = (graph.scalar(0.0, dtype)?, graph.scalar(1.0, dtype)?, graph.scalar(0.5, dtype)?);
+            let origin = graph.elementwise(S::Equal, &[x, zero])?;
+            let safe = graph.select(origin, one_, x)?;
+            let ratio = graph.div(y, safe)?;
+            let ratio = graph.select(origin, half, ratio)?;
+            let order_0 = graph.elementwise(S::I0, &[x])?;
+            let slope = graph.elementwise(S::Subtract, &[order_0, ratio])?;
+            one(graph.mul(g, slope)?)
+        }
+        S::Sign | S::Floor | S::Ceil | S::Trunc | S::Round => one(graph.zeros_like(x)?),
         S::Add => Ok(vec![Some(g), Some(g)]),
         S::Subtract => {
             let db = if wanted[1] { Some(graph.neg(g)?) } else { None };
@@ -216,7 +290,39 @@ fn derivative(
             };
             Ok(vec![Some(g), db])
         }
-        S::FloorDivide => Ok(vec![None, None]),
+        S::Fmod => {
+            // a - b trunc(a / b)
+            let db = if wanted[1] {
+                let ratio = graph.div(x, inputs[1])?;
+                let quotient = graph.elementwise(S::Trunc, &[ratio])?;
+                let product = graph.mul(g, quotient)?;
+                Some(graph.neg(product)?)
+            } else {
+                None
+            };
+            Ok(vec![Some(g), db])
+        }
+        S::Hypot => {
+            // a / y and b / y, 0 where y is.
+            let dtype = graph.dtype(y);
+            let (zero, one) = (graph.scalar(0.0, dtype)?, graph.scalar(1.0, dtype)?);
+            let origin = graph.elementwise(S::Equal, &[y, zero])?;
+            let safe = graph.select(origin, one, y)?;
+            let scaled = graph.div(g, safe)?;
+            Ok(vec![Some(graph.mul(scaled, x)?), Some(graph.mul(scaled, inputs[1])?)])
+        }
+        S::LogAddExp => {
+            // exp(a - y) and exp(b - y), as sigmoids of the difference, which is 0 where both are the same infinity.
+            let zero = graph.scalar(0.0, graph.dtype(y))?;
+            let equal = graph.elementwise(S::Equal, &[x, inputs[1]])?;
+            let difference = graph.elementwise(S::Subtract, &[x, inputs[1]])?;
+            let difference = graph.select(equal, zero, difference)?;
+            let first = graph.elementwise(S::Sigmoid, &[difference])?;
+            let opposite = graph.neg(difference)?;
+            let second = graph.elementwise(S::Sigmoid, &[opposite])?;
+            Ok(vec![Some(graph.mul(g, first)?), Some(graph.mul(g, second)?)])
+        }
+        S::FloorDivide | S::NextAfter => Ok(vec![None, None]),
         S::Power => power(graph, x, inputs[1], y, g, wanted),
         S::Maximum | S::Minimum => {
             // Equal operands share the gradient, as in JAX.
@@ -256,6 +362,13 @@ fn derivative(
             other.name()
         ))),
     }
+}
+
+/// `1 - x^2` as `(1 - x) (1 + x)`, accurate near the ends.
+fn one_minus_square(graph: &mut Graph, x: Value) -> Result<Value> {
+    let negative = graph.neg(x)?;
+    let (low, high) = (graph.shift(negative, 1.0)?, graph.shift(x, 1.0)?);
+    graph.mul(low, high)
 }
 
 /// `d a^b`: `g b a^(b-1)` and `g y log(a)`, the latter 0 where `a` is not positive.

@@ -12,6 +12,7 @@
 //! about 2e-7 relative. Limit: arithmetic, 10 to 25 operations an element. The constant parameter `FUSED` says whether
 //! `a * b + c` is one instruction here; [`crate::for_each_isa_fused`] sets it.
 
+use super::error_function::erf;
 use super::float::Float;
 
 /// Compiles `$body::<FUSED, ..>` once per instruction set, `FUSED` being true where there is a fused multiply-add, and
@@ -86,7 +87,7 @@ pub trait VectorMath: Float {
 
 /// `c[0] + c[1] x + c[2] x^2 + ..`, by Horner's rule.
 #[inline(always)]
-fn polynomial<T: VectorMath, const FUSED: bool, const N: usize>(x: T, coefficients: &[T; N]) -> T {
+pub(super) fn polynomial<T: VectorMath, const FUSED: bool, const N: usize>(x: T, coefficients: &[T; N]) -> T {
     let mut sum = coefficients[N - 1];
     for &coefficient in coefficients.iter().rev().skip(1) {
         sum = sum.madd::<FUSED>(x, coefficient);
@@ -201,90 +202,6 @@ impl VectorMath for f32 {
     }
 }
 
-/// Numerators and denominators of W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of
-/// Computation 23 (1969), as published, highest power first, for `|x|` up to 0.46875, up to 4, and beyond.
-#[allow(clippy::excessive_precision)]
-mod cody {
-    pub const NEAR_TOP: [f64; 5] = [
-        1.857_777_061_846_031_53e-1,
-        3.161_123_743_870_565_60,
-        1.138_641_541_510_501_56e2,
-        3.774_852_376_853_020_21e2,
-        3.209_377_589_138_469_47e3,
-    ];
-    pub const NEAR_BOTTOM: [f64; 5] = [
-        1.0,
-        2.360_129_095_234_412_09e1,
-        2.440_246_379_344_441_73e2,
-        1.282_616_526_077_372_28e3,
-        2.844_236_833_439_170_62e3,
-    ];
-    pub const MIDDLE_TOP: [f64; 9] = [
-        2.153_115_354_744_038_46e-8,
-        5.641_884_969_886_700_89e-1,
-        8.883_149_794_388_375_94,
-        6.611_919_063_714_162_95e1,
-        2.986_351_381_974_001_31e2,
-        8.819_522_212_417_690_90e2,
-        1.712_047_612_634_070_58e3,
-        2.051_078_377_826_071_47e3,
-        1.230_339_354_797_997_25e3,
-    ];
-    pub const MIDDLE_BOTTOM: [f64; 9] = [
-        1.0,
-        1.574_492_611_070_983_47e1,
-        1.176_939_508_913_124_99e2,
-        5.371_811_018_620_098_58e2,
-        1.621_389_574_566_690_19e3,
-        3.290_799_235_733_459_63e3,
-        4.362_619_090_143_247_16e3,
-        3.439_367_674_143_721_64e3,
-        1.230_339_354_803_749_42e3,
-    ];
-    pub const FAR_TOP: [f64; 6] = [
-        1.631_538_713_730_209_78e-2,
-        3.053_266_349_612_323_44e-1,
-        3.603_448_999_498_044_39e-1,
-        1.257_817_261_112_292_46e-1,
-        1.608_378_514_874_227_66e-2,
-        6.587_491_615_298_378_03e-4,
-    ];
-    pub const FAR_BOTTOM: [f64; 6] = [
-        1.0,
-        2.568_520_192_289_822_42,
-        1.872_952_849_923_467_25,
-        5.279_051_029_514_284_12e-1,
-        6.051_834_131_244_131_91e-2,
-        2.335_204_976_268_691_85e-3,
-    ];
-}
-
-/// `p(x) / q(x)`, both given highest power first.
-fn rational<const N: usize>(x: f64, top: &[f64; N], bottom: &[f64; N]) -> f64 {
-    let horner = |coefficients: &[f64; N]| coefficients.iter().fold(0.0, |sum, c| sum * x + c);
-    horner(top) / horner(bottom)
-}
-
-/// The error function to about 5e-16.
-fn erf_f64(x: f64) -> f64 {
-    const ONE_OVER_SQRT_PI: f64 = 0.564_189_583_547_756_3;
-    let y = x.abs();
-    if y <= 0.468_75 {
-        return x * rational(y * y, &cody::NEAR_TOP, &cody::NEAR_BOTTOM);
-    }
-    let complement = if y <= 4.0 {
-        (-y * y).exp() * rational(y, &cody::MIDDLE_TOP, &cody::MIDDLE_BOTTOM)
-    } else if y < 6.0 {
-        let z = 1.0 / (y * y);
-        (-y * y).exp() * (ONE_OVER_SQRT_PI - z * rational(z, &cody::FAR_TOP, &cody::FAR_BOTTOM)) / y
-    } else if y >= 6.0 {
-        0.0
-    } else {
-        y
-    };
-    (1.0 - complement).copysign(x)
-}
-
 impl VectorMath for f64 {
     #[inline(always)]
     fn madd<const FUSED: bool>(self, a: f64, b: f64) -> f64 {
@@ -329,13 +246,13 @@ impl VectorMath for f64 {
 
     #[inline(always)]
     fn v_erf<const FUSED: bool>(self) -> f64 {
-        erf_f64(self)
+        erf(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{VectorMath, erf_f64};
+    use super::{VectorMath, erf};
     use crate::cpu::simd::Isa;
 
     #[derive(Clone, Copy, Debug)]
@@ -384,7 +301,7 @@ mod tests {
             Function::Tanh => x.tanh(),
             Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
-            Function::Erf => erf_f64(x),
+            Function::Erf => erf(x),
         }
     }
 
@@ -447,27 +364,5 @@ mod tests {
                 assert!(one(function, f32::NAN).is_nan(), "{function:?}(NaN)");
             }
         }
-    }
-
-    #[test]
-    fn double_precision_error_function() {
-        // From C's erf.
-        let known = [
-            (1e-10, 1.128_379_167_095_512_6e-10),
-            (0.25, 0.276_326_390_168_236_9),
-            (0.468_75, 0.492_613_473_217_938_3),
-            (0.5, 0.520_499_877_813_046_5),
-            (1.0, 0.842_700_792_949_714_9),
-            (2.5, 0.999_593_047_982_555),
-            (4.0, 0.999_999_984_582_742_1),
-            (5.0, 0.999_999_999_998_462_6),
-            (7.0, 1.0),
-        ];
-        for (x, expected) in known {
-            assert!((erf_f64(x) / expected - 1.0).abs() < 1e-15, "erf({x}) = {:e}", erf_f64(x));
-            assert_eq!(erf_f64(-x), -erf_f64(x));
-        }
-        assert!(erf_f64(f64::NAN).is_nan());
-        assert_eq!(erf_f64(f64::INFINITY), 1.0);
     }
 }

@@ -11,8 +11,8 @@
 //! Limit: reads and writes of the first-level cache for the cheap rules, arithmetic for the elementary functions.
 
 use super::element::{Element, Storage};
+use crate::cpu::elementary::Elementary;
 use crate::cpu::simd::Isa;
-use crate::cpu::vector_math::VectorMath;
 use crate::for_each_isa_fused;
 
 /// Types with arithmetic. Integers wrap around; integer division by zero gives zero.
@@ -29,6 +29,8 @@ pub trait Number: Storage + PartialOrd {
     fn floor_divide(self, other: Self) -> Self;
     /// The remainder of `floor_divide`: its sign is the divisor's.
     fn modulo(self, other: Self) -> Self;
+    /// The remainder of the quotient rounded toward zero: its sign is that of `self`, which it is for an integer divisor 0.
+    fn remainder(self, other: Self) -> Self;
     /// Integers: by repeated multiplication; a negative exponent truncates the true value toward zero.
     fn power(self, other: Self) -> Self;
     /// NaN if either is.
@@ -36,17 +38,28 @@ pub trait Number: Storage + PartialOrd {
     fn minimum(self, other: Self) -> Self;
 }
 
+/// The integer types.
+pub trait Bits: Number {
+    fn and(self, other: Self) -> Self;
+    fn or(self, other: Self) -> Self;
+    fn xor(self, other: Self) -> Self;
+    /// 0 for shifts by as many bits as there are, or more; a negative number of bits counts as many.
+    fn shift_left(self, bits: Self) -> Self;
+    /// Copies of the sign come in; only those remain after shifts as in `shift_left`.
+    fn shift_right(self, bits: Self) -> Self;
+    /// The greatest common divisor, not negative; of 0 and 0 it is 0.
+    fn common_divisor(self, other: Self) -> Self;
+    /// The least common multiple, not negative.
+    fn common_multiple(self, other: Self) -> Self;
+}
+
 /// The floating-point types.
-pub trait Real: Number + VectorMath {
+pub trait Real: Number + Elementary {
     fn floor(self) -> Self;
     fn ceil(self) -> Self;
+    fn trunc(self) -> Self;
     fn round_half_even(self) -> Self;
-    fn sin(self) -> Self;
-    fn cos(self) -> Self;
-    fn tan(self) -> Self;
-    fn log2(self) -> Self;
-    fn log10(self) -> Self;
-    fn arctan2(self, x: Self) -> Self;
+    fn is_negative(self) -> bool;
 }
 
 /// By squaring; the exponent is not negative.
@@ -93,7 +106,46 @@ macro_rules! integer {
             fn minimum(self, other: Self) -> Self {
                 if self < other { self } else { other }
             }
+            #[inline(always)]
+            fn remainder(self, other: Self) -> Self {
+                if other == 0 { self } else { self.wrapping_rem(other) }
+            }
             integer! { @$signed }
+        }
+        impl Bits for $t {
+            #[inline(always)]
+            fn and(self, other: Self) -> Self {
+                self & other
+            }
+            #[inline(always)]
+            fn or(self, other: Self) -> Self {
+                self | other
+            }
+            #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                self ^ other
+            }
+            #[inline(always)]
+            fn shift_left(self, bits: Self) -> Self {
+                u32::try_from(bits).ok().and_then(|bits| self.checked_shl(bits)).unwrap_or(0)
+            }
+            #[inline(always)]
+            fn shift_right(self, bits: Self) -> Self {
+                let bits = u32::try_from(bits).unwrap_or(Self::BITS);
+                // In two steps, so that all bits can leave.
+                if bits < Self::BITS { self >> bits } else { (self >> (Self::BITS - 1)) >> 1 }
+            }
+            fn common_divisor(self, other: Self) -> Self {
+                let (mut a, mut b) = (self, other);
+                while b != 0 {
+                    (a, b) = (b, a.wrapping_rem(b));
+                }
+                a.absolute()
+            }
+            fn common_multiple(self, other: Self) -> Self {
+                let divisor = self.common_divisor(other);
+                if divisor == 0 { 0 } else { self.wrapping_div(divisor).wrapping_mul(other).absolute() }
+            }
         })*
     };
     (@signed) => {
@@ -214,6 +266,9 @@ macro_rules! real {
                         remainder
                     }
                 }
+                fn remainder(self, other: Self) -> Self {
+                    self % other
+                }
                 fn power(self, other: Self) -> Self {
                     <$t>::powf(self, other)
                 }
@@ -242,28 +297,12 @@ macro_rules! real {
                     <$t>::round_ties_even(self)
                 }
                 #[inline(always)]
-                fn sin(self) -> Self {
-                    <$t>::sin(self)
+                fn trunc(self) -> Self {
+                    <$t>::trunc(self)
                 }
                 #[inline(always)]
-                fn cos(self) -> Self {
-                    <$t>::cos(self)
-                }
-                #[inline(always)]
-                fn tan(self) -> Self {
-                    <$t>::tan(self)
-                }
-                #[inline(always)]
-                fn log2(self) -> Self {
-                    <$t>::log2(self)
-                }
-                #[inline(always)]
-                fn log10(self) -> Self {
-                    <$t>::log10(self)
-                }
-                #[inline(always)]
-                fn arctan2(self, x: Self) -> Self {
-                    <$t>::atan2(self, x)
+                fn is_negative(self) -> bool {
+                    <$t>::is_sign_negative(self)
                 }
             }
         )*
@@ -286,6 +325,8 @@ pub enum Family {
     OrderBinary,
     /// Two floats of one type to a third.
     FloatBinary,
+    /// Two integers of one type to a third.
+    IntegerBinary,
     /// Two elements of any one type to a truth value.
     Compare,
     /// A truth value to another.
@@ -304,6 +345,7 @@ macro_rules! elementwise_table {
         NumberBinary { $($(#[$nb_doc:meta])* $nb:ident $nb_name:literal |$nb_x:ident, $nb_y:ident| $nb_rule:expr;)* }
         OrderBinary { $($(#[$ob_doc:meta])* $ob:ident $ob_name:literal |$ob_x:ident, $ob_y:ident| $ob_rule:expr;)* }
         FloatBinary { $($(#[$fb_doc:meta])* $fb:ident $fb_name:literal |$fb_x:ident, $fb_y:ident| $fb_rule:expr;)* }
+        IntegerBinary { $($(#[$ib_doc:meta])* $ib:ident $ib_name:literal |$ib_x:ident, $ib_y:ident| $ib_rule:expr;)* }
         Compare { $($(#[$c_doc:meta])* $c:ident $c_name:literal |$c_x:ident, $c_y:ident| $c_rule:expr;)* }
         LogicalUnary { $($(#[$lu_doc:meta])* $lu:ident $lu_name:literal |$lu_x:ident| $lu_rule:expr;)* }
         LogicalBinary { $($(#[$lb_doc:meta])* $lb:ident $lb_name:literal |$lb_x:ident, $lb_y:ident| $lb_rule:expr;)* }
@@ -313,7 +355,7 @@ macro_rules! elementwise_table {
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
         pub enum Scalar {
             $($(#[$nu_doc])* $nu,)* $($(#[$fu_doc])* $fu,)* $($(#[$ft_doc])* $ft,)* $($(#[$nb_doc])* $nb,)*
-            $($(#[$ob_doc])* $ob,)* $($(#[$fb_doc])* $fb,)* $($(#[$c_doc])* $c,)* $($(#[$lu_doc])* $lu,)*
+            $($(#[$ob_doc])* $ob,)* $($(#[$fb_doc])* $fb,)* $($(#[$ib_doc])* $ib,)* $($(#[$c_doc])* $c,)* $($(#[$lu_doc])* $lu,)*
             $($(#[$lb_doc])* $lb,)* $($(#[$s_doc])* $s,)*
         }
 
@@ -321,14 +363,14 @@ macro_rules! elementwise_table {
             /// Every instruction.
             pub const ALL: &'static [Scalar] = &[
                 $(Scalar::$nu,)* $(Scalar::$fu,)* $(Scalar::$ft,)* $(Scalar::$nb,)* $(Scalar::$ob,)* $(Scalar::$fb,)*
-                $(Scalar::$c,)* $(Scalar::$lu,)* $(Scalar::$lb,)* $(Scalar::$s,)*
+                $(Scalar::$ib,)* $(Scalar::$c,)* $(Scalar::$lu,)* $(Scalar::$lb,)* $(Scalar::$s,)*
             ];
 
             pub fn name(self) -> &'static str {
                 match self {
                     $(Scalar::$nu => $nu_name,)* $(Scalar::$fu => $fu_name,)* $(Scalar::$ft => $ft_name,)*
                     $(Scalar::$nb => $nb_name,)* $(Scalar::$ob => $ob_name,)* $(Scalar::$fb => $fb_name,)*
-                    $(Scalar::$c => $c_name,)* $(Scalar::$lu => $lu_name,)* $(Scalar::$lb => $lb_name,)*
+                    $(Scalar::$ib => $ib_name,)* $(Scalar::$c => $c_name,)* $(Scalar::$lu => $lu_name,)* $(Scalar::$lb => $lb_name,)*
                     $(Scalar::$s => $s_name,)*
                 }
             }
@@ -338,7 +380,7 @@ macro_rules! elementwise_table {
                     $(Scalar::$nu => Family::NumberUnary,)* $(Scalar::$fu => Family::FloatUnary,)*
                     $(Scalar::$ft => Family::FloatTest,)* $(Scalar::$nb => Family::NumberBinary,)*
                     $(Scalar::$ob => Family::OrderBinary,)* $(Scalar::$fb => Family::FloatBinary,)*
-                    $(Scalar::$c => Family::Compare,)* $(Scalar::$lu => Family::LogicalUnary,)*
+                    $(Scalar::$ib => Family::IntegerBinary,)* $(Scalar::$c => Family::Compare,)* $(Scalar::$lu => Family::LogicalUnary,)*
                     $(Scalar::$lb => Family::LogicalBinary,)* $(Scalar::$s => Family::Select,)*
                 }
             }
@@ -384,6 +426,15 @@ macro_rules! elementwise_table {
             match op {
                 $(Scalar::$fb => for (output, (&$fb_x, &$fb_y)) in pairs { *output = $fb_rule; },)*
                 _ => number_binary::<FUSED, T>(op, x, y, output),
+            }
+        }
+
+        #[inline(always)]
+        fn integer_binary<T: Bits>(op: Scalar, x: &[T], y: &[T], output: &mut [T]) {
+            let pairs = output.iter_mut().zip(x.iter().zip(y));
+            match op {
+                $(Scalar::$ib => for (output, (&$ib_x, &$ib_y)) in pairs { *output = $ib_rule; },)*
+                _ => unreachable!("{op:?} does not take two integers"),
             }
         }
 
@@ -439,17 +490,32 @@ elementwise_table! {
         Expm1 "expm1" |x| x.v_expm1::<FUSED>();
         Log "log" |x| x.v_log::<FUSED>();
         Log1p "log1p" |x| x.v_log1p::<FUSED>();
-        Log2 "log2" |x| x.log2();
-        Log10 "log10" |x| x.log10();
-        Sin "sin" |x| x.sin();
-        Cos "cos" |x| x.cos();
-        Tan "tan" |x| x.tan();
+        Log2 "log2" |x| x.v_log2::<FUSED>();
+        Log10 "log10" |x| x.v_log10::<FUSED>();
+        Exp2 "exp2" |x| x.v_exp2::<FUSED>();
+        Cbrt "cbrt" |x| x.cube_root();
+        Sin "sin" |x| x.v_sin::<FUSED>();
+        Cos "cos" |x| x.v_cos::<FUSED>();
+        Tan "tan" |x| x.v_tan::<FUSED>();
+        Arcsin "arcsin" |x| x.v_arcsin::<FUSED>();
+        Arccos "arccos" |x| x.v_arccos::<FUSED>();
+        Arctan "arctan" |x| x.v_arctan::<FUSED>();
+        Sinh "sinh" |x| x.v_sinh::<FUSED>();
+        Cosh "cosh" |x| x.v_cosh::<FUSED>();
+        Arcsinh "arcsinh" |x| x.v_arcsinh::<FUSED>();
+        Arccosh "arccosh" |x| x.v_arccosh::<FUSED>();
+        Arctanh "arctanh" |x| x.v_arctanh::<FUSED>();
         Tanh "tanh" |x| x.v_tanh::<FUSED>();
         Sigmoid "sigmoid" |x| x.v_sigmoid::<FUSED>();
         Softplus "softplus" |x| x.v_softplus::<FUSED>();
         Erf "erf" |x| x.v_erf::<FUSED>();
+        Erfc "erfc" |x| x.erfc();
+        Erfinv "erfinv" |x| x.erfinv();
+        I0 "i0" |x| x.bessel_i0();
+        I1 "i1" |x| x.bessel_i1();
         Floor "floor" |x| x.floor();
         Ceil "ceil" |x| x.ceil();
+        Trunc "trunc" |x| x.trunc();
         /// To the nearest integer, halves to the even one.
         Round "round" |x| x.round_half_even();
     }
@@ -457,6 +523,7 @@ elementwise_table! {
         IsNan "isnan" |x| x.is_nan();
         IsInf "isinf" |x| x.absolute() == T::INFINITY;
         IsFinite "isfinite" |x| x.absolute() < T::INFINITY;
+        SignBit "signbit" |x| x.is_negative();
     }
     NumberBinary {
         Add "add" |x, y| x.add(y);
@@ -464,6 +531,7 @@ elementwise_table! {
         Multiply "multiply" |x, y| x.multiply(y);
         FloorDivide "floor_divide" |x, y| x.floor_divide(y);
         Modulo "mod" |x, y| x.modulo(y);
+        Fmod "fmod" |x, y| x.remainder(y);
         Power "power" |x, y| x.power(y);
         /// Of relu's output `x`, the gradient `y` where relu let its input pass.
         ReluGradient "relu_grad" |x, y| if x > <T as Number>::ZERO { y } else { <T as Number>::ZERO };
@@ -474,7 +542,19 @@ elementwise_table! {
     }
     FloatBinary {
         Divide "divide" |x, y| x / y;
-        Arctan2 "arctan2" |x, y| x.arctan2(y);
+        Arctan2 "arctan2" |x, y| x.v_arctan2::<FUSED>(y);
+        Hypot "hypot" |x, y| x.v_hypot(y);
+        LogAddExp "logaddexp" |x, y| x.v_logaddexp::<FUSED>(y);
+        NextAfter "nextafter" |x, y| x.next_after(y);
+    }
+    IntegerBinary {
+        BitwiseAnd "bitwise_and" |x, y| x.and(y);
+        BitwiseOr "bitwise_or" |x, y| x.or(y);
+        BitwiseXor "bitwise_xor" |x, y| x.xor(y);
+        LeftShift "left_shift" |x, y| x.shift_left(y);
+        RightShift "right_shift" |x, y| x.shift_right(y);
+        Gcd "gcd" |x, y| x.common_divisor(y);
+        Lcm "lcm" |x, y| x.common_multiple(y);
     }
     Compare {
         Equal "equal" |x, y| x == y;
@@ -513,6 +593,7 @@ impl Scalar {
         match self.family() {
             Family::NumberUnary | Family::NumberBinary => element != Element::Bool,
             Family::FloatUnary | Family::FloatTest | Family::FloatBinary => element.is_float(),
+            Family::IntegerBinary => element.is_integer(),
             Family::OrderBinary | Family::Compare | Family::Select => true,
             Family::LogicalUnary | Family::LogicalBinary => element == Element::Bool,
         }
@@ -530,10 +611,15 @@ impl Scalar {
     /// Roughly how many cheap instructions it takes an element.
     pub(super) fn cost(self, element: Element) -> usize {
         match self {
-            Scalar::Power | Scalar::Modulo | Scalar::FloorDivide | Scalar::Arctan2 => 100,
-            Scalar::Sin | Scalar::Cos | Scalar::Tan | Scalar::Log2 | Scalar::Log10 => 80,
+            Scalar::Modulo | Scalar::Fmod | Scalar::FloorDivide | Scalar::Gcd | Scalar::Lcm => 100,
+            Scalar::Erfc | Scalar::Erfinv | Scalar::I0 | Scalar::I1 => 400,
+            Scalar::Cbrt => 80,
+            Scalar::Power | Scalar::Arctan2 | Scalar::Hypot | Scalar::LogAddExp if element == Element::F64 => 150,
+            Scalar::Power if !element.is_float() => 40,
+            Scalar::Power | Scalar::Arctan2 | Scalar::LogAddExp => 30,
+            Scalar::Hypot => 8,
             Scalar::Sqrt | Scalar::Rsqrt | Scalar::Reciprocal | Scalar::Divide => 4,
-            Scalar::Floor | Scalar::Ceil | Scalar::Round => 2,
+            Scalar::Floor | Scalar::Ceil | Scalar::Trunc | Scalar::Round => 2,
             _ if self.family() == Family::FloatUnary => {
                 if element == Element::F64 {
                     80
@@ -543,6 +629,39 @@ impl Scalar {
             }
             _ => 1,
         }
+    }
+}
+
+/// Results whose arguments lie beyond the reach of the vectorised rule, once more.
+#[inline(always)]
+fn mend<T: Real>(exact: fn(T) -> T, x: &[T], output: &mut [T]) {
+    let far = |x: T| x.absolute() > T::FAR;
+    if x.iter().fold(0, |count, &x| count + u32::from(far(x))) > 0 {
+        for (output, &x) in output.iter_mut().zip(x).filter(|(_, x)| far(**x)) {
+            *output = exact(x);
+        }
+    }
+}
+
+#[inline(always)]
+fn real_unary<const FUSED: bool, T: Real>(op: Scalar, x: &[T], output: &mut [T]) {
+    float_unary::<FUSED, T>(op, x, output);
+    match op {
+        Scalar::Sin => mend(T::far_sin, x, output),
+        Scalar::Cos => mend(T::far_cos, x, output),
+        Scalar::Tan => mend(T::far_tan, x, output),
+        _ => {}
+    }
+}
+
+#[inline(always)]
+fn real_binary<const FUSED: bool, T: Real>(op: Scalar, x: &[T], y: &[T], output: &mut [T]) {
+    if op == Scalar::Power {
+        for (output, (&x, &y)) in output.iter_mut().zip(x.iter().zip(y)) {
+            *output = x.v_power::<FUSED>(y);
+        }
+    } else {
+        float_binary::<FUSED, T>(op, x, y, output);
     }
 }
 
@@ -582,8 +701,8 @@ macro_rules! lanes {
         }
     };
 }
-lanes! { f32, float_unary, float_binary }
-lanes! { f64, float_unary, float_binary }
+lanes! { f32, real_unary, real_binary }
+lanes! { f64, real_unary, real_binary }
 lanes! { i32, number_unary, number_binary }
 lanes! { i64, number_unary, number_binary }
 
@@ -618,6 +737,17 @@ macro_rules! baseline_lanes {
     };
 }
 baseline_lanes! { u8 u16 u32 u64 i8 i16 }
+
+/// The loops of the integer types, compiled once, for the baseline.
+trait IntegerLanes: Lanes {
+    fn integers(op: Scalar, x: &[Self], y: &[Self], output: &mut [Self]);
+}
+
+impl<T: Bits + Lanes> IntegerLanes for T {
+    fn integers(op: Scalar, x: &[Self], y: &[Self], output: &mut [Self]) {
+        integer_binary(op, x, y, output);
+    }
+}
 
 for_each_isa_fused! { fn logical_all(op: Scalar, x: &[u8], y: &[u8], output: &mut [u8]) = logical; }
 for_each_isa_fused! { fn select_u8(condition: &[u8], x: &[u8], y: &[u8], output: &mut [u8]) = select::<u8>; }
@@ -660,6 +790,13 @@ unsafe fn test_loop<T: FloatLanes>(isa: Isa, op: Scalar, [x, ..]: [*const u8; 3]
 unsafe fn binary_loop<T: Lanes>(isa: Isa, op: Scalar, [x, y, _]: [*const u8; 3], output: *mut u8, length: usize) {
     // SAFETY: this function's contract.
     unsafe { T::binary(isa, op, read(x, length), read(y, length), write(output, length)) }
+}
+
+/// # Safety
+/// As [`unary_loop`].
+unsafe fn integer_loop<T: IntegerLanes>(_: Isa, op: Scalar, [x, y, _]: [*const u8; 3], output: *mut u8, length: usize) {
+    // SAFETY: this function's contract.
+    unsafe { T::integers(op, read(x, length), read(y, length), write(output, length)) }
 }
 
 /// # Safety
@@ -714,6 +851,16 @@ impl Scalar {
         match self.family() {
             Family::NumberUnary | Family::FloatUnary => number!(unary_loop),
             Family::NumberBinary | Family::OrderBinary | Family::FloatBinary => number!(binary_loop),
+            Family::IntegerBinary => match element {
+                Element::U16 => integer_loop::<u16>,
+                Element::U32 => integer_loop::<u32>,
+                Element::U64 => integer_loop::<u64>,
+                Element::I8 => integer_loop::<i8>,
+                Element::I16 => integer_loop::<i16>,
+                Element::I32 => integer_loop::<i32>,
+                Element::I64 => integer_loop::<i64>,
+                _ => integer_loop::<u8>,
+            },
             Family::FloatTest if element == Element::F64 => test_loop::<f64>,
             Family::FloatTest => test_loop::<f32>,
             Family::Compare => number!(compare_loop),
