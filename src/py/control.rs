@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ironhorn_engine::core::{Dim, Error, Result, Shape, Spec};
 use ironhorn_engine::ops::control::body;
 use ironhorn_engine::ops::control::cond::Cond;
+use ironhorn_engine::ops::control::custom_gradient::CustomGradient;
 use ironhorn_engine::ops::control::scan::Scan;
 use ironhorn_engine::ops::control::while_loop::WhileLoop;
 use ironhorn_engine::ops::{Graph, Op, Value};
@@ -158,6 +159,34 @@ pub fn cond(py: Python<'_>, condition: &Tensor, on_true: &Body, on_false: &Body)
     let (on_false, on_true) = (bodies.remove(1), bodies.remove(0));
     operands.insert(0, condition.operand.clone());
     Ok(tensors(recording::apply(py, Op::Cond(Cond { on_true, on_false }), &operands)?))
+}
+
+/// `outputs` with a derivative by `arguments` that `rule`, a body of the gradients of the outputs, gives: its results are those
+/// of the arguments number `of`. Without a rule there is no derivative.
+#[pyfunction]
+pub fn custom_gradient(
+    py: Python<'_>,
+    rule: Option<&Body>,
+    outputs: Vec<PyRef<'_, Tensor>>,
+    arguments: Vec<PyRef<'_, Tensor>>,
+    of: Vec<usize>,
+) -> PyResult<Vec<Tensor>> {
+    let function = rule.map(|rule| rule.function().or_raise(py)).transpose()?;
+    let given = outputs.iter().chain(&arguments).map(|tensor| tensor.operand.clone());
+    let captures = function.iter().flat_map(|function| function.captures.iter().cloned());
+    let operands: Vec<Operand> = given.chain(captures).collect();
+    let rule = match &function {
+        Some(Function { program, .. }) => {
+            Some(guarded(py, || body::Body::new(program.graph.clone(), program.outputs.clone()))?)
+        }
+        None => None,
+    };
+    let op = Op::CustomGradient(CustomGradient { rule, outputs: outputs.len(), arguments: arguments.len(), of });
+    let arrays: Option<Vec<_>> = outputs.iter().map(|output| output.operand.array.clone()).collect();
+    match (recording::trace(), arrays) {
+        (None, Some(arrays)) => Ok(tensors(recording::remember(py, op, &operands, arrays)?)),
+        _ => Ok(tensors(recording::apply(py, op, &operands)?)),
+    }
 }
 
 /// Repeats a body on `carries` while the condition, another body over them, holds, but at most `limit` times.

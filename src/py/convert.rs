@@ -1,9 +1,12 @@
 //! Python values to operands and attributes.
 
 use ironhorn_engine::core::{Array, DType, Dim};
+use ironhorn_engine::ops::attributes::End;
+use ironhorn_engine::ops::elementwise::Elementwise;
 use ironhorn_engine::ops::shape::dim_value::DimValue;
 use ironhorn_engine::ops::{Attribute, Attributes, Op, Promotion};
 use ironhorn_engine::runtime::recorder::Operand;
+use ironhorn_kernels::cpu::elementwise::Scalar;
 use numpy::PyUntypedArray;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -12,7 +15,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use super::errors::{OrRaise, raise};
 use super::numpy_array::from_numpy;
 use super::recording;
-use super::symbolic_dim::{self, SymbolicDim};
+use super::symbolic_dim::{self, NegatedDim, SymbolicDim};
 use super::tensor::Tensor;
 use super::variable::VariableStorage;
 
@@ -42,6 +45,7 @@ pub fn is_array_like(value: &Bound<'_, PyAny>) -> bool {
         || value.is_instance_of::<PyFloat>()
         || value.is_instance_of::<PyInt>()
         || value.is_instance_of::<SymbolicDim>()
+        || value.is_instance_of::<NegatedDim>()
         || value.is_instance_of::<PyUntypedArray>()
         || value.is_instance_of::<PyList>()
         || value.is_instance_of::<PyTuple>()
@@ -79,6 +83,11 @@ pub fn operand(value: &Bound<'_, PyAny>) -> PyResult<Loose> {
     }
     if let Ok(dim) = value.cast::<SymbolicDim>() {
         let mut outputs = recording::apply(py, Op::DimValue(DimValue { dim: dim.get().dim }), &[])?;
+        return Ok(Loose { operand: outputs.remove(0), weak: Weak::Int });
+    }
+    if let Ok(negated) = value.cast::<NegatedDim>() {
+        let length = recording::apply(py, Op::DimValue(DimValue { dim: negated.get().dim }), &[])?;
+        let mut outputs = recording::apply(py, Op::Elementwise(Elementwise { rule: Scalar::Negative }), &length)?;
         return Ok(Loose { operand: outputs.remove(0), weak: Weak::Int });
     }
     if let Ok(array) = value.cast::<PyUntypedArray>() {
@@ -222,10 +231,29 @@ pub fn attributes(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Attributes> 
     let mut attributes = Attributes::new();
     if let Some(keywords) = keywords {
         for (name, value) in keywords.iter() {
-            attributes.0.insert(name.extract()?, attribute(&value)?);
+            let name: String = name.extract()?;
+            let value = if name == "starts" || name == "stops" { ends(&value)? } else { attribute(&value)? };
+            attributes.0.insert(name, value);
         }
     }
     Ok(attributes)
+}
+
+/// Slice bounds: numbers, lengths, negated lengths, None.
+fn ends(value: &Bound<'_, PyAny>) -> PyResult<Attribute> {
+    let end = |item: Bound<'_, PyAny>| -> PyResult<End> {
+        if item.is_none() {
+            return Ok(End::Open);
+        }
+        if let Ok(negated) = item.cast::<NegatedDim>() {
+            return Ok(End::Back(negated.get().dim));
+        }
+        match item.cast::<SymbolicDim>() {
+            Ok(symbol) => Ok(End::Dim(symbol.get().dim)),
+            Err(_) => Ok(End::At(item.extract()?)),
+        }
+    };
+    Ok(Attribute::Ends(value.try_iter()?.map(|item| end(item?)).collect::<PyResult<_>>()?))
 }
 
 fn attribute(value: &Bound<'_, PyAny>) -> PyResult<Attribute> {

@@ -7,6 +7,7 @@ mod control;
 mod convert;
 mod enter;
 mod errors;
+mod host;
 mod numpy_array;
 mod op_handle;
 mod program;
@@ -28,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tensor::Tensor>()?;
     module.add_class::<variable::VariableStorage>()?;
     module.add_class::<symbolic_dim::SymbolicDim>()?;
+    module.add_class::<symbolic_dim::NegatedDim>()?;
     module.add_class::<op_handle::OpHandle>()?;
     module.add_class::<trace::Trace>()?;
     module.add_class::<program::Program>()?;
@@ -40,6 +42,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(control::scan, module)?)?;
     module.add_function(wrap_pyfunction!(control::cond, module)?)?;
     module.add_function(wrap_pyfunction!(control::while_loop, module)?)?;
+    module.add_function(wrap_pyfunction!(control::custom_gradient, module)?)?;
+    module.add_class::<host::HostFunction>()?;
+    module.add_function(wrap_pyfunction!(host::host_call, module)?)?;
     module.add_function(wrap_pyfunction!(op_handle::op, module)?)?;
     module.add_function(wrap_pyfunction!(op_handle::op_names, module)?)?;
     module.add_function(wrap_pyfunction!(convert::tensor, module)?)?;
@@ -47,6 +52,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recording::push_scope, module)?)?;
     module.add_function(wrap_pyfunction!(recording::pop_scope, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_tracing, module)?)?;
+    module.add_function(wrap_pyfunction!(recording::is_recording, module)?)?;
     module.add_function(wrap_pyfunction!(recommend::svd_estimates, module)?)?;
     module.add_function(wrap_pyfunction!(recommend::factor_dot, module)?)?;
     module.add_function(wrap_pyfunction!(enter::thread_count, module)?)?;

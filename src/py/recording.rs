@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use ironhorn_engine::core::Error;
+use ironhorn_engine::core::{Array, Error};
 use ironhorn_engine::ops::Op;
 use ironhorn_engine::runtime::eager;
 use ironhorn_engine::runtime::recorder::{Mode, Operand, Recorder};
@@ -131,6 +131,12 @@ pub fn is_tracing() -> bool {
     trace().is_some()
 }
 
+/// Whether derivatives by what this thread computes may be asked for.
+#[pyfunction]
+pub fn is_recording() -> bool {
+    trace().is_some() || tape().is_some()
+}
+
 /// Applies an op to operands: appended to the trace, or run at once (and remembered by the tape).
 pub fn apply(py: Python<'_>, op: Op, operands: &[Operand]) -> PyResult<Vec<Operand>> {
     if let Some(trace) = trace() {
@@ -148,10 +154,14 @@ pub fn apply(py: Python<'_>, op: Op, operands: &[Operand]) -> PyResult<Vec<Opera
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| eager::apply(&op, &arrays, &scope)))
             .unwrap_or_else(|panic| Err(Error::internal(ironhorn_engine::runtime::executor::panic_text(&panic))))
     });
-    let outputs = outputs.or_raise(py)?;
+    remember(py, op, operands, outputs.or_raise(py)?)
+}
+
+/// What an op has made, remembered by the tape if there is one.
+pub fn remember(py: Python<'_>, op: Op, operands: &[Operand], outputs: Vec<Array>) -> PyResult<Vec<Operand>> {
     match tape() {
         Some(tape) => {
-            tape.set_scope(&scope);
+            tape.set_scope(&scope());
             guarded(py, || tape.remember(op, operands, outputs))
         }
         None => Ok(outputs.into_iter().map(Operand::eager).collect()),

@@ -4,6 +4,7 @@ pub mod array;
 pub mod dtype;
 pub mod error;
 pub mod shape;
+pub mod stop;
 
 pub use array::{Array, Storage};
 pub use dtype::DType;

@@ -16,8 +16,21 @@ pub enum Attribute {
     Dims(Vec<Option<Dim>>),
     Ints(Vec<i64>),
     Floats(Vec<f64>),
-    /// A list in which numbers may be missing (slice bounds).
+    /// A list in which numbers may be missing.
     OptionalInts(Vec<Option<i64>>),
+    /// Slice bounds some of which depend on lengths.
+    Ends(Vec<End>),
+}
+
+/// A slice bound from a caller.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    Open,
+    At(i64),
+    /// A length, counted from the front.
+    Dim(Dim),
+    /// A length, counted from the end.
+    Back(Dim),
 }
 
 /// A number that can be compared and hashed: by its bits.
@@ -138,10 +151,13 @@ impl Attributes {
     }
 
     /// Slice bounds: a list in which `None` means "to the end".
-    pub fn bounds(&mut self, name: &str) -> Result<Vec<Option<i64>>> {
+    pub fn bounds(&mut self, name: &str) -> Result<Vec<End>> {
         match self.take(name) {
-            Attribute::Ints(values) => Ok(values.into_iter().map(Some).collect()),
-            Attribute::OptionalInts(values) => Ok(values),
+            Attribute::Ints(values) => Ok(values.into_iter().map(End::At).collect()),
+            Attribute::OptionalInts(values) => {
+                Ok(values.into_iter().map(|value| value.map_or(End::Open, End::At)).collect())
+            }
+            Attribute::Ends(values) => Ok(values),
             other => Err(wrong(name, "a list of integers or None", &other)),
         }
     }

@@ -31,6 +31,8 @@ pub use graph::{Graph, Node, Producer, Value};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effects {
     Pure,
+    /// Asks the host program, which is slow but has no effect: calls may be shared and left out.
+    CallsHost,
     /// An optimizer's update: runs in the program's final phase, in place where its inputs are variables
     /// (see [`Operation::updated_inputs`]).
     Updates,
@@ -128,6 +130,9 @@ macro_rules! registry {
                 if let Op::Elementwise(op) = self {
                     return op.rule.name();
                 }
+                if let Op::HostCall(op) = self {
+                    return op.function.0.name();
+                }
                 match self { $(Op::$name(_) => <$path as Operation>::NAME,)* }
             }
             pub fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
@@ -216,6 +221,8 @@ registry! {
     BatchNormTrain => nn::batch_norm::BatchNormTrain,
     BatchNormGrad => nn::batch_norm::BatchNormGrad,
     StopGradient => control::stop_gradient::StopGradient,
+    CustomGradient => control::custom_gradient::CustomGradient,
+    HostCall => control::host_call::HostCall,
     SgdUpdate => update::sgd::SgdUpdate,
     AdamUpdate => update::adam::AdamUpdate,
     Scan => control::scan::Scan,

@@ -9,13 +9,13 @@
 //!
 //! A step of a scan reads its slices and captures where they lie and writes its slices of the outputs there. A carry lives
 //! in its history where that is kept, else in two buffers in turn. Steps run one after the other on one thread: scans suit
-//! many small steps; what is large belongs into ops.
+//! many small steps; what is large belongs into ops. Loops look at interrupts before every step.
 
 use super::memory::{Lifetime, layout};
 use super::plan::{Memory, Plan};
 use super::{Program, passes};
 use crate::backends::{Cost, Io, Kernel};
-use crate::core::{Error, Result, Spec};
+use crate::core::{Error, Result, Spec, stop};
 use crate::ops::control::body::Body;
 use crate::ops::control::cond::Cond;
 use crate::ops::control::scan::Scan;
@@ -147,6 +147,9 @@ impl Kernel for ScanKernel {
         let captures = self.carries.len() + self.slices.len();
         let mut ios = Vec::new();
         for step in 0..self.length {
+            if stop::requested() {
+                return Err(Error::Cancelled);
+            }
             let position = self.position(step);
             let carries = (0..self.carries.len()).map(|i| self.carry(io, i, step).cast_const());
             let slices = self
@@ -163,7 +166,7 @@ impl Kernel for ScanKernel {
             // SAFETY: by the contract of `Kernel::run` the operands have the planned sizes, and slices lie within them. What
             // the step writes (its slices, the next carries, its arena) overlaps nothing that it reads: carries alternate
             // between two places, or go on in the history.
-            unsafe { self.plan.run_here(&ios, || false)? };
+            unsafe { self.plan.run_within(&ios)? };
         }
         Ok(())
     }
@@ -204,7 +207,7 @@ impl Kernel for CondKernel {
             &mut ios,
         );
         // SAFETY: by the contract of `Kernel::run`; the scratch has room for the larger of the two arenas.
-        unsafe { plan.run_here(&ios, || false) }
+        unsafe { plan.run_within(&ios) }
     }
 
     fn cost(&self) -> Cost {
@@ -257,12 +260,15 @@ impl Kernel for WhileKernel {
         let mut ios = Vec::new();
         let mut steps = 0;
         while self.limit.is_none_or(|limit| steps < limit) {
+            if stop::requested() {
+                return Err(Error::Cancelled);
+            }
             let memory = Memory { inputs: &inputs, variables: &[], outputs: &[at(self.test)], arena: at(self.arena) };
             self.condition.resolve(&memory, &mut ios);
             // SAFETY: by the contract of `Kernel::run` the operands have the planned sizes; the condition writes its byte and
             // the arena, which nothing else uses now.
             let goes_on = unsafe {
-                self.condition.run_here(&ios, || false)?;
+                self.condition.run_within(&ios)?;
                 *at(self.test) != 0
             };
             if !goes_on {
@@ -272,7 +278,7 @@ impl Kernel for WhileKernel {
             let memory = Memory { inputs: &inputs, variables: &[], outputs: &next, arena: at(self.arena) };
             self.body.resolve(&memory, &mut ios);
             // SAFETY: as above; a step reads its carries from where the one before wrote them and writes the other buffers.
-            unsafe { self.body.run_here(&ios, || false)? };
+            unsafe { self.body.run_within(&ios)? };
             for (input, carry) in inputs.iter_mut().zip(next) {
                 *input = carry.cast_const();
             }

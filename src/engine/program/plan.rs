@@ -15,7 +15,7 @@ use crate::backends::cpu::Cpu;
 use crate::backends::cpu::copy::CopyMany;
 use crate::backends::{Backend, Cost, Io, Kernel};
 use crate::core::shape::Bindings;
-use crate::core::{Array, Dim, Error, Result, Shape, Spec};
+use crate::core::{Array, Dim, Error, Result, Shape, Spec, stop};
 use crate::ops::{Effects, Graph, Op, Producer, Value};
 
 /// Where an operand lives.
@@ -42,6 +42,22 @@ pub struct PlanStep {
     pub scratch_bytes: usize,
     /// Chunks of every phase.
     pub phases: Vec<usize>,
+}
+
+impl PlanStep {
+    /// Runs the kernel's phases and chunks one after the other.
+    ///
+    /// # Safety
+    /// `io` was resolved for this step of a plan, for memory that is valid, of the planned sizes, and used by nobody else.
+    unsafe fn run_here(&self, io: &Io) -> Result<()> {
+        for (phase, &chunks) in self.phases.iter().enumerate() {
+            for chunk in 0..chunks {
+                // SAFETY: by this function's contract, and the order.
+                unsafe { self.kernel.run(phase, chunk, io) }.map_err(|error| error.at(&self.scope, self.name))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A program ready to run on inputs of fixed shapes.
@@ -103,23 +119,31 @@ impl Plan {
         }
     }
 
-    /// Runs every step on this thread.
+    /// Runs every step on this thread. Until the final phase it ends when `interrupted` says so; kernels that take long ask
+    /// it, too.
     ///
     /// # Safety
     /// `ios` was resolved from this plan for memory that is valid, of the planned sizes, and used by nobody else.
     pub unsafe fn run_here(&self, ios: &[Io], mut interrupted: impl FnMut() -> bool) -> Result<()> {
-        for (index, (step, io)) in self.steps.iter().zip(ios).enumerate() {
-            if index < self.final_phase && interrupted() {
+        let (main, last) = self.steps.split_at(self.final_phase);
+        for (step, io) in main.iter().zip(ios) {
+            if interrupted() {
                 return Err(Error::Cancelled);
             }
-            for (phase, &chunks) in step.phases.iter().enumerate() {
-                for chunk in 0..chunks {
-                    // SAFETY: by this function's contract; phases and chunks run one after the other.
-                    unsafe { step.kernel.run(phase, chunk, io) }.map_err(|error| error.at(&step.scope, step.name))?;
-                }
-            }
+            // SAFETY: by this function's contract.
+            stop::during(&mut interrupted, || unsafe { step.run_here(io) })?;
         }
-        Ok(())
+        // SAFETY: as above.
+        stop::never(|| last.iter().zip(&ios[main.len()..]).try_for_each(|(step, io)| unsafe { step.run_here(io) }))
+    }
+
+    /// Runs every step on this thread, as part of a step of another plan.
+    ///
+    /// # Safety
+    /// As for [`Plan::run_here`].
+    pub unsafe fn run_within(&self, ios: &[Io]) -> Result<()> {
+        // SAFETY: by this function's contract.
+        self.steps.iter().zip(ios).try_for_each(|(step, io)| unsafe { step.run_here(io) })
     }
 }
 
@@ -288,6 +312,9 @@ impl<'a> Planner<'a> {
         over: &[Option<usize>],
         scope: &Arc<str>,
     ) -> Result<Vec<Planned>> {
+        if let Op::CustomGradient(op) = op {
+            return Ok(inputs[..op.outputs].to_vec());
+        }
         let op = op.bind(&self.bindings);
         let specs: Vec<&Spec> = inputs.iter().map(|input| &input.spec).collect();
         let inferred = op.infer(&specs)?;
@@ -547,6 +574,11 @@ fn in_place_updates(program: &Program) -> Vec<(usize, Value)> {
             );
             if view && aliases.contains(&node.inputs[0]) {
                 aliases.push(node.outputs[0]);
+            }
+            if let Op::CustomGradient(_) = node.op {
+                let same = node.outputs.iter().zip(&node.inputs).filter(|(_, input)| aliases.contains(input));
+                let same: Vec<Value> = same.map(|(&output, _)| output).collect();
+                aliases.extend(same);
             }
         }
         let read_later = graph.nodes[index + 1..]

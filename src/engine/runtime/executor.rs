@@ -20,7 +20,7 @@ use super::cancel::Interrupt;
 use super::source::Feed;
 use super::threads;
 use crate::backends::Io;
-use crate::core::{Error, Result, Storage};
+use crate::core::{Error, Result, Storage, stop};
 use crate::program::plan::{Memory, Plan};
 
 /// Below this much work a run is not worth waking threads for.
@@ -126,6 +126,8 @@ struct Shared {
     /// Workers between a claim and the end of its chunk.
     busy: AtomicUsize,
     steps_done: AtomicUsize,
+    /// The user interrupted while the caller was waiting: whoever holds a chunk ends the run.
+    asked: AtomicBool,
 }
 
 const STEP_SHIFT: u32 = 32;
@@ -149,6 +151,7 @@ impl Shared {
             error: Mutex::new(None),
             busy: AtomicUsize::new(0),
             steps_done: AtomicUsize::new(0),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -158,10 +161,7 @@ impl Shared {
             for node in &self.nodes {
                 let chunks = node.chunks as u64;
                 while let Some(chunk) = self.claim(step, node) {
-                    if let Some(interrupt) = interrupt.as_deref_mut() {
-                        self.look(interrupt, node);
-                    }
-                    self.run_chunk(step, node, chunk);
+                    self.run_chunk(step, node, chunk, interrupt.as_deref_mut());
                 }
                 let mut spins = 0u32;
                 while node.progress.ended.load(Ordering::Acquire) < (step + 1) * chunks {
@@ -172,6 +172,10 @@ impl Shared {
                     if spins < 2_000 {
                         std::hint::spin_loop();
                     } else {
+                        // Nodes may end at any time, and the final phase may begin: only a worker with a chunk may stop.
+                        if interrupt.as_deref_mut().is_some_and(Interrupt::requested) {
+                            self.asked.store(true, Ordering::Release);
+                        }
                         std::thread::yield_now();
                     }
                 }
@@ -180,14 +184,6 @@ impl Shared {
                 }
             }
             self.steps_done.fetch_max(step as usize + 1, Ordering::AcqRel);
-        }
-    }
-
-    /// Stops the run when the user asked for it, unless variables are being written. Asked while holding a chunk: its node
-    /// is not complete, so nobody is in the final phase yet.
-    fn look(&self, interrupt: &mut Interrupt, node: &Node) {
-        if node.step.is_none_or(|step| step < self.plan.final_phase) && interrupt.requested() {
-            self.fail(Error::Cancelled);
         }
     }
 
@@ -217,10 +213,18 @@ impl Shared {
         }
     }
 
-    fn run_chunk(&self, step: u64, node: &Node, chunk: u64) {
-        let work = || -> Result<()> {
+    /// Runs a chunk, or ends the run when the user asked for that and variables are not being written: the node is not
+    /// complete while a chunk is held, so nobody is in the final phase if it is not part of it.
+    fn run_chunk(&self, step: u64, node: &Node, chunk: u64, mut interrupt: Option<&mut Interrupt>) {
+        let mut asked =
+            || self.asked.load(Ordering::Acquire) || interrupt.as_deref_mut().is_some_and(Interrupt::requested);
+        let early = node.step.is_none_or(|step| step < self.plan.final_phase);
+        let mut work = || -> Result<()> {
             if self.failed.load(Ordering::Acquire) {
                 return Ok(());
+            }
+            if early && asked() {
+                return Err(Error::Cancelled);
             }
             match node.step {
                 None => {
@@ -232,13 +236,14 @@ impl Shared {
                     let planned = &self.plan.steps[index];
                     // SAFETY: `run`'s caller vouches for the memory; this chunk was claimed by this worker alone, and the
                     // nodes before are complete.
-                    unsafe { planned.kernel.run(node.phase, chunk as usize, &self.ios[index]) }
-                        .map_err(|error| error.at(&planned.scope, planned.name))?;
+                    let run = || unsafe { planned.kernel.run(node.phase, chunk as usize, &self.ios[index]) };
+                    let result = if early { stop::during(&mut asked, run) } else { stop::never(run) };
+                    result.map_err(|error| error.at(&planned.scope, planned.name))?;
                 }
             }
             Ok(())
         };
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut work)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.fail(error),
             Err(panic) => self.fail(Error::internal(panic_text(&panic))),

@@ -4,6 +4,7 @@
 mod conv;
 pub mod copy;
 mod elementwise;
+mod host;
 mod index;
 mod lowered;
 mod matmul;
@@ -82,6 +83,7 @@ impl Backend for Cpu {
             Op::LstmGrad(op) => rnn::lstm_grad(isa, op, inputs, outputs),
             Op::SgdUpdate(op) => update::sgd(isa, op, inputs, outputs),
             Op::AdamUpdate(op) => update::adam(isa, op, inputs, outputs),
+            Op::HostCall(op) => host::call(op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
             // The planner makes the first three's kernels, from plans of their bodies; the others are views, or known to
             // the plan.
@@ -91,7 +93,8 @@ impl Backend for Cpu {
             | Op::Reshape(_)
             | Op::ReshapeLike(_)
             | Op::DimValue(_)
-            | Op::StopGradient(_) => Err(Error::internal(format!("{} reached the backend", op.name()))),
+            | Op::StopGradient(_)
+            | Op::CustomGradient(_) => Err(Error::internal(format!("{} reached the backend", op.name()))),
         }?;
         Ok(lowered.map(|kernel| Box::new(kernel) as Box<dyn Kernel>))
     }

@@ -5,6 +5,7 @@
 
 use crate::core::shape::{Bindings, bind_dim};
 use crate::core::{Dim, Error, Result, Shape, Spec};
+use crate::ops::attributes::End;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Value, expect_inputs};
 
 /// One end of a range.
@@ -12,8 +13,10 @@ use crate::ops::{Attributes, GradContext, Graph, Operation, Value, expect_inputs
 pub enum Bound {
     /// Counted from the front, or from the end when negative; clipped to the axis.
     At(i64),
-    /// A length that the plan knows.
+    /// A length that the plan knows, clipped to the axis.
     Dim(Dim),
+    /// As many before the end; none before it, which Python writes -0, is the front.
+    Back(Dim),
     /// As far as the axis goes.
     Open,
 }
@@ -42,7 +45,14 @@ impl Range {
                 Bound::Open => open,
                 Bound::At(i) => (if i < 0 { i + size } else { i }).clamp(low, high),
                 Bound::Dim(Dim::Known(n)) => (n as i64).clamp(low, high),
-                Bound::Dim(Dim::Symbol(_)) => return Err(Error::internal("a slice bound is still a symbol in a plan")),
+                Bound::Back(Dim::Known(0)) => 0i64.clamp(low, high),
+                Bound::Back(Dim::Known(n)) => (size - n as i64).clamp(low, high),
+                Bound::Dim(Dim::Symbol(_)) | Bound::Back(Dim::Symbol(_)) => {
+                    return Err(Error::index(
+                        "a bound that was computed from lengths is negative here; where that may happen, use ops.take with \
+                         indices from ops.arange",
+                    ));
+                }
             })
         };
         let (start, stop) = if self.step > 0 {
@@ -58,13 +68,16 @@ impl Range {
     fn bind(self, bindings: &Bindings) -> Range {
         let bind = |bound| match bound {
             Bound::Dim(dim) => Bound::Dim(bind_dim(dim, bindings)),
+            Bound::Back(dim) => Bound::Back(bind_dim(dim, bindings)),
             other => other,
         };
         Range { start: bind(self.start), stop: bind(self.stop), step: self.step }
     }
 
     fn has_symbol(&self) -> bool {
-        [self.start, self.stop].iter().any(|bound| matches!(bound, Bound::Dim(Dim::Symbol(_))))
+        [self.start, self.stop]
+            .iter()
+            .any(|bound| matches!(bound, Bound::Dim(Dim::Symbol(_)) | Bound::Back(Dim::Symbol(_))))
     }
 }
 
@@ -124,7 +137,12 @@ impl Operation for Slice {
         if steps.contains(&0) {
             return Err(Error::value("slice step cannot be zero"));
         }
-        let bound = |end: &Option<i64>| end.map_or(Bound::Open, Bound::At);
+        let bound = |end: &End| match *end {
+            End::Open => Bound::Open,
+            End::At(index) => Bound::At(index),
+            End::Dim(dim) => Bound::Dim(dim),
+            End::Back(dim) => Bound::Back(dim),
+        };
         let ranges = starts
             .iter()
             .zip(&stops)

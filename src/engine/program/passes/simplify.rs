@@ -16,6 +16,12 @@ pub fn run(program: &Program) -> Result<Program> {
     let mut seen: HashMap<(Op, Vec<Value>), Vec<Value>> = HashMap::new();
     for node in &program.graph.nodes {
         let mut inputs = rebuild.get_all(&node.inputs);
+        if let Op::CustomGradient(_) = node.op {
+            for (&output, &same) in node.outputs.iter().zip(&inputs) {
+                rebuild.set(output, same);
+            }
+            continue;
+        }
         skip_broadcasts(&rebuild.new, &node.op, &mut inputs);
         if let Some(same) = neutral(&rebuild.new, &node.op, &inputs) {
             rebuild.set(node.outputs[0], same);
@@ -27,7 +33,7 @@ pub fn run(program: &Program) -> Result<Program> {
             continue;
         }
         let key = (op.clone(), inputs.clone());
-        let shared = seen.get(&key).filter(|_| op.effects() == Effects::Pure).cloned();
+        let shared = seen.get(&key).filter(|_| op.effects() != Effects::Updates).cloned();
         let outputs = if let Some(outputs) = shared {
             outputs
         } else {
