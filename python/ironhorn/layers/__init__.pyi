@@ -3,7 +3,9 @@
 from typing import Any
 
 from ironhorn.layers.activations.activation import Activation as Activation
+from ironhorn.layers.activations.elu import ELU as ELU
 from ironhorn.layers.activations.leaky_relu import LeakyReLU as LeakyReLU
+from ironhorn.layers.activations.prelu import PReLU as PReLU
 from ironhorn.layers.activations.relu import ReLU as ReLU
 from ironhorn.layers.activations.softmax import Softmax as Softmax
 from ironhorn.layers.convolutional.conv1d import Conv1D as Conv1D
@@ -12,17 +14,20 @@ from ironhorn.layers.convolutional.conv2d import Conv2D as Conv2D
 from ironhorn.layers.convolutional.conv2d import Conv2D as Convolution2D
 from ironhorn.layers.core.dense import Dense as Dense
 from ironhorn.layers.core.embedding import Embedding as Embedding
+from ironhorn.layers.core.identity import Identity as Identity
 from ironhorn.layers.core.input_layer import Input as Input
 from ironhorn.layers.core.input_layer import InputLayer as InputLayer
+from ironhorn.layers.core.lambda_layer import Lambda as Lambda
 from ironhorn.layers.core.masking import Masking as Masking
+from ironhorn.layers.core.wrapper import Wrapper as Wrapper
 from ironhorn.layers.input_spec import InputSpec as InputSpec
 from ironhorn.layers.layer import Layer as Layer
 from ironhorn.layers.merging.add import Add as Add
 from ironhorn.layers.merging.add import add as add
-from ironhorn.layers.merging.average import Average as Average
 from ironhorn.layers.merging.average import average as average
-from ironhorn.layers.merging.concatenate import Concatenate as Concatenate
+from ironhorn.layers.merging.average import Average as Average
 from ironhorn.layers.merging.concatenate import concatenate as concatenate
+from ironhorn.layers.merging.concatenate import Concatenate as Concatenate
 from ironhorn.layers.merging.maximum import Maximum as Maximum
 from ironhorn.layers.merging.maximum import maximum as maximum
 from ironhorn.layers.merging.minimum import Minimum as Minimum
@@ -51,12 +56,32 @@ from ironhorn.layers.pooling.max_pooling2d import MaxPooling2D as MaxPooling2D
 from ironhorn.layers.preprocessing.rescaling import Rescaling as Rescaling
 from ironhorn.layers.preprocessing.string_lookup import StringLookup as StringLookup
 from ironhorn.layers.preprocessing.text_vectorization import TextVectorization as TextVectorization
+from ironhorn.layers.regularization.activity_regularization import ActivityRegularization as ActivityRegularization
+from ironhorn.layers.regularization.alpha_dropout import AlphaDropout as AlphaDropout
 from ironhorn.layers.regularization.dropout import Dropout as Dropout
+from ironhorn.layers.regularization.gaussian_dropout import GaussianDropout as GaussianDropout
+from ironhorn.layers.regularization.gaussian_noise import GaussianNoise as GaussianNoise
+from ironhorn.layers.regularization.spatial_dropout1d import SpatialDropout1D as SpatialDropout1D
+from ironhorn.layers.regularization.spatial_dropout2d import SpatialDropout2D as SpatialDropout2D
+from ironhorn.layers.regularization.spatial_dropout3d import SpatialDropout3D as SpatialDropout3D
+from ironhorn.layers.reshaping.cropping1d import Cropping1D as Cropping1D
+from ironhorn.layers.reshaping.cropping2d import Cropping2D as Cropping2D
+from ironhorn.layers.reshaping.cropping3d import Cropping3D as Cropping3D
 from ironhorn.layers.reshaping.flatten import Flatten as Flatten
+from ironhorn.layers.reshaping.permute import Permute as Permute
+from ironhorn.layers.reshaping.repeat_vector import RepeatVector as RepeatVector
 from ironhorn.layers.reshaping.reshape import Reshape as Reshape
+from ironhorn.layers.reshaping.up_sampling1d import UpSampling1D as UpSampling1D
+from ironhorn.layers.reshaping.up_sampling2d import UpSampling2D as UpSampling2D
+from ironhorn.layers.reshaping.up_sampling3d import UpSampling3D as UpSampling3D
+from ironhorn.layers.reshaping.zero_padding1d import ZeroPadding1D as ZeroPadding1D
+from ironhorn.layers.reshaping.zero_padding2d import ZeroPadding2D as ZeroPadding2D
+from ironhorn.layers.reshaping.zero_padding3d import ZeroPadding3D as ZeroPadding3D
 from ironhorn.layers.rnn.bidirectional import Bidirectional as Bidirectional
 from ironhorn.layers.rnn.lstm import LSTM as LSTM
 from ironhorn.layers.rnn.lstm import LSTMCell as LSTMCell
 from ironhorn.layers.rnn.rnn import RNN as RNN
+from ironhorn.layers.serialization import deserialize as deserialize
+from ironhorn.layers.serialization import serialize as serialize
 
 ALL: dict[str, Any]

@@ -7,7 +7,7 @@ Every module says in `__all__` what it offers, and one line here offers it to th
 [2.0, 3.0]
 """
 
-from ironhorn.ops import nn, numpy, update
+from ironhorn.ops import image, nn, numpy, update
 from ironhorn.ops.control import *
 from ironhorn.ops.core import *
 from ironhorn.ops.indexing import *
@@ -15,4 +15,4 @@ from ironhorn.ops.linalg import *
 from ironhorn.ops.nn import *
 from ironhorn.ops.numpy import *
 
-__all__ = [name for name, value in globals().items() if callable(value) or name in ("nn", "numpy", "update")]
+__all__ = [name for name, value in globals().items() if callable(value) or name in ("image", "nn", "numpy", "update")]

@@ -115,7 +115,7 @@ def run_layer_test(
     if run_saving_check:
         _check_saving(layer_class, init_kwargs, input_data, call_kwargs, custom_objects)
     if run_training_check:
-        _check_training(layer_class, init_kwargs, input_data, call_kwargs, rtol, atol)
+        _check_training(layer_class(**init_kwargs), input_data, call_kwargs, custom_objects, rtol, atol)
     return layer
 
 
@@ -262,12 +262,16 @@ def _check_saving(
 
 
 def _check_training(
-    layer_class: Any, init_kwargs: dict[str, Any], data: Any, call_kwargs: dict[str, Any], rtol: float, atol: float
+    layer: Any, data: Any, call_kwargs: dict[str, Any], custom_objects: Any, rtol: float, atol: float
 ) -> None:
     """One step as a program and one step eagerly: both change the weights, and agree."""
+    from ironhorn.saving import registry
+
     kwargs = {name: value for name, value in call_kwargs.items() if name != "training"}
-    traced = _model_around(layer_class(**init_kwargs), data, kwargs)
-    eager = _model_around(layer_class(**init_kwargs), data, kwargs)
+    # By its configuration, so that layers among the arguments are not shared.
+    again = registry.deserialize_keras_object(registry.serialize_keras_object(layer), custom_objects=custom_objects)
+    traced = _model_around(layer, data, kwargs)
+    eager = _model_around(again, data, kwargs)
     for source, target in zip(traced.variables, eager.variables, strict=True):
         target.assign(source)
     outputs = tree.map_structure(lambda value: np.zeros(tuple(value.shape), "float32"), traced(data))

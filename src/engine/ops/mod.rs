@@ -213,6 +213,8 @@ registry! {
     MaxPoolGrad => nn::pool::MaxPoolGrad,
     MaxPoolSelect => nn::pool::MaxPoolSelect,
     AveragePoolGrad => nn::pool::AveragePoolGrad,
+    Resample => nn::resample::Resample,
+    ResampleGrad => nn::resample::ResampleGrad,
     Softmax => nn::softmax::Softmax,
     LogSoftmax => nn::softmax::LogSoftmax,
     SoftmaxGrad => nn::softmax::SoftmaxGrad,

@@ -16,6 +16,7 @@ pub mod norm;
 pub mod pool;
 pub mod random;
 pub mod reduce;
+pub mod resample;
 pub mod rnn;
 pub mod simd;
 pub mod softmax;

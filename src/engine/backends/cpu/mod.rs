@@ -13,6 +13,7 @@ mod norm;
 mod pool;
 mod random;
 mod reduce;
+mod resample;
 mod rnn;
 mod softmax;
 mod update;
@@ -64,6 +65,8 @@ impl Backend for Cpu {
             Op::MaxPoolGrad(op) => pool::max_gradient(isa, op, inputs, outputs),
             Op::MaxPoolSelect(op) => pool::max_select(isa, op, inputs, outputs),
             Op::AveragePoolGrad(op) => pool::average_gradient(isa, op, inputs, outputs),
+            Op::Resample(op) => resample::forward(isa, op, inputs, outputs),
+            Op::ResampleGrad(op) => resample::gradient(isa, op, inputs, outputs),
             Op::Softmax(_) => softmax::forward(isa, false, inputs, outputs),
             Op::LogSoftmax(_) => softmax::forward(isa, true, inputs, outputs),
             Op::SoftmaxGrad(op) => softmax::gradient(isa, op, inputs, outputs),

@@ -4,6 +4,7 @@ pub mod batch_norm;
 pub mod conv;
 pub mod cross_entropy;
 pub mod pool;
+pub mod resample;
 pub mod softmax;
 
 use crate::core::{DType, Error, Result};

@@ -7,5 +7,6 @@ mod check;
 mod conv;
 mod cross_entropy;
 mod pool;
+mod resample;
 mod softmax;
 mod update;

@@ -1,0 +1,37 @@
+"""Zero padding of volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ironhorn.layers.convolutional.geometry import data_format_of
+from ironhorn.layers.reshaping.base_zero_padding import BaseZeroPadding
+from ironhorn.layers.reshaping.borders import borders_of
+
+
+class ZeroPadding3D(BaseZeroPadding):
+    """Puts borders of zeros around volumes.
+
+    Args:
+        padding: An integer for all borders, or for each of the 3 spatial axes an integer or a pair (before, after).
+        data_format: `"channels_last"` or `"channels_first"`.
+        **kwargs: `name`, `dtype`, `trainable` of every layer.
+
+    Input shape:
+        `(batch, depth, height, width, channels)`, or with the channels after the batch.
+
+    Output shape:
+        `(batch, larger depth, larger height, larger width, channels)`.
+
+    Example:
+        >>> ironhorn.layers.ZeroPadding3D(1)(ironhorn.ops.ones((2, 4, 3, 2, 3))).shape
+        (2, 6, 5, 4, 3)
+    """
+
+    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+        self.padding = borders_of(padding, 3, "padding")
+        super().__init__(self.padding, data_format_of(data_format), **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments as a dictionary."""
+        return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}

@@ -1,0 +1,29 @@
+"""Records what Keras on JAX computes for `image_cases.py`, in float64: results and gradients, in image_reference.npz.
+
+Run with Keras 3.15.1 on JAX 0.10.2: `KERAS_BACKEND=jax python tests/ops/make_image_reference.py`.
+"""
+
+import pathlib
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import jax.numpy as jnp  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from image_cases import CASES, arguments, functional  # noqa: E402
+
+keras.config.set_floatx("float64")
+recorded = {}
+for name, (_, call) in CASES.items():
+    inputs = [jnp.asarray(array) for array in arguments(name)]
+    outputs = np.asarray(call(keras.ops.image, *inputs))
+
+    def number(*tensors, call=call, name=name, shape=outputs.shape):
+        return jnp.sum(call(keras.ops.image, *tensors) * functional(name, shape))
+
+    recorded[f"{name}/result"] = outputs
+    for index, gradient in enumerate(jax.grad(number, argnums=tuple(range(len(inputs))))(*inputs)):
+        recorded[f"{name}/gradient{index}"] = np.asarray(gradient)
+np.savez_compressed(pathlib.Path(__file__).with_name("image_reference.npz"), **recorded)
