@@ -191,6 +191,7 @@ registry! {
     Elementwise => elementwise::Elementwise,
     Fused => elementwise::Fused,
     Cast => math::cast::Cast,
+    Bitcast => math::bitcast::Bitcast,
     Reshape => shape::reshape::Reshape,
     ReshapeLike => shape::reshape::ReshapeLike,
     Transpose => shape::transpose::Transpose,

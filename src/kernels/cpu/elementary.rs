@@ -13,7 +13,8 @@
 //!
 //! Polynomials are minimax fits (Lawson's iteration) with errors below 5e-9. `f32` results of the first six are within 2
 //! units in the last place. Reduction modulo pi/2 is exact up to [`Elementary::FAR`]; beyond it callers use the
-//! standard library, which also serves where there are no vectors of `f64` with a fused multiply-add. Limit: arithmetic, 15 to 40 operations an element, half of them two-wide for `f64`.
+//! standard library, which also serves where there are no vectors of `f64` with a fused multiply-add. Limit: arithmetic,
+//! 15 to 40 operations an element, half of them two-wide for `f64`.
 
 use super::error_function;
 use super::vector_math::{VectorMath, polynomial};
@@ -558,7 +559,9 @@ mod tests {
                 use super::Elementary;
                 #[inline(always)]
                 fn body<const FUSED: bool>(x: &mut [f32]) {
-                    x.iter_mut().for_each(|x| *x = x.$rule::<FUSED>());
+                    for x in x {
+                        *x = x.$rule::<FUSED>();
+                    }
                 }
                 crate::for_each_isa_fused! { pub fn apply(x: &mut [f32]) = body; }
                 pub fn reference($x: f64) -> f64 {
@@ -698,7 +701,8 @@ mod tests {
             x.push(random());
             y.push(random().round());
         }
-        let references: [(&str, fn(f64, f64) -> f64, f64); 4] = [
+        type Reference = (&'static str, fn(f64, f64) -> f64, f64);
+        let references: [Reference; 4] = [
             ("power", f64::powf, 1.0),
             ("arctan2", f64::atan2, 3.0),
             ("hypot", f64::hypot, 0.6),

@@ -89,3 +89,19 @@ pub fn lower_cast(inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     };
     Ok(Some(Lowered::new(kernel.chunks(), run).cost(streaming(inputs, outputs, 1.0)?)))
 }
+
+/// A copy, in pieces for the threads.
+pub fn lower_bitcast(inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    const PIECE: usize = 1 << 18;
+    let bytes = inputs[0].bytes()?;
+    let run = move |_: usize, chunk: usize, io: &super::Io| {
+        let start = chunk * PIECE;
+        // SAFETY: by the contract of `Kernel::run` both sides hold `bytes` bytes and do not share memory.
+        unsafe {
+            let (from, to) = (io.inputs[0].add(start), io.outputs[0].add(start));
+            std::ptr::copy_nonoverlapping(from, to, PIECE.min(bytes - start));
+        }
+        Ok(())
+    };
+    Ok(Some(Lowered::new(bytes.div_ceil(PIECE), run).cost(streaming(inputs, outputs, 1.0)?)))
+}

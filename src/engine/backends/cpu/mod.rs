@@ -48,6 +48,7 @@ impl Backend for Cpu {
             Op::Elementwise(op) => elementwise::lower(isa, op, inputs, outputs),
             Op::Fused(op) => elementwise::lower_fused(isa, op, inputs, outputs),
             Op::Cast(_) => elementwise::lower_cast(inputs, outputs),
+            Op::Bitcast(_) => elementwise::lower_bitcast(inputs, outputs),
             Op::Transpose(op) => movement::transpose(op, inputs),
             Op::Broadcast(_) | Op::BroadcastLike(_) => movement::broadcast(inputs, outputs),
             Op::Concat(op) => movement::concat(op, inputs, outputs),

@@ -1,3 +1,4 @@
 //! Arithmetic that is not elementwise arithmetic.
 
+pub mod bitcast;
 pub mod cast;
