@@ -223,6 +223,8 @@ registry! {
     SparseCrossEntropyGrad => nn::cross_entropy::SparseCrossEntropyGrad,
     BatchNormTrain => nn::batch_norm::BatchNormTrain,
     BatchNormGrad => nn::batch_norm::BatchNormGrad,
+    LayerNorm => nn::layer_norm::LayerNorm,
+    LayerNormGrad => nn::layer_norm::LayerNormGrad,
     StopGradient => control::stop_gradient::StopGradient,
     CustomGradient => control::custom_gradient::CustomGradient,
     HostCall => control::host_call::HostCall,

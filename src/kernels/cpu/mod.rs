@@ -11,6 +11,7 @@ pub mod factor;
 pub mod float;
 pub mod gather;
 pub mod gemm;
+pub mod layer_norm;
 pub mod movement;
 pub mod norm;
 pub mod pool;

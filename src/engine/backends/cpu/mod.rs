@@ -6,6 +6,7 @@ pub mod copy;
 mod elementwise;
 mod host;
 mod index;
+mod layer_norm;
 mod lowered;
 mod matmul;
 mod movement;
@@ -75,6 +76,8 @@ impl Backend for Cpu {
             Op::SparseCrossEntropyGrad(op) => softmax::loss_gradients(isa, op.normalized, inputs, outputs),
             Op::BatchNormTrain(op) => norm::train(isa, op, inputs, outputs),
             Op::BatchNormGrad(op) => norm::gradient(isa, op, inputs, outputs),
+            Op::LayerNorm(op) => layer_norm::forward(isa, op, inputs, outputs),
+            Op::LayerNormGrad(op) => layer_norm::gradient(isa, op, inputs, outputs),
             Op::Take(op) => index::take(op, inputs, outputs),
             Op::TakeGrad(op) => index::take_grad(isa, op, inputs, outputs),
             Op::OneHot(op) => index::one_hot(op, inputs, outputs),

@@ -3,6 +3,7 @@
 pub mod batch_norm;
 pub mod conv;
 pub mod cross_entropy;
+pub mod layer_norm;
 pub mod pool;
 pub mod resample;
 pub mod softmax;

@@ -6,6 +6,7 @@ mod batch_norm;
 mod check;
 mod conv;
 mod cross_entropy;
+mod layer_norm;
 mod pool;
 mod resample;
 mod softmax;
