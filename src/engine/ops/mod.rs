@@ -210,6 +210,7 @@ registry! {
     Conv => nn::conv::Conv,
     ConvInputGrad => nn::conv::ConvInputGrad,
     ConvKernelGrad => nn::conv::ConvKernelGrad,
+    ConvTranspose => nn::conv_transpose::ConvTranspose,
     Pool => nn::pool::Pool,
     MaxPoolGrad => nn::pool::MaxPoolGrad,
     MaxPoolSelect => nn::pool::MaxPoolSelect,

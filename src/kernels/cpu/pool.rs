@@ -1,18 +1,18 @@
-//! Maximum and average over windows of an image in NHWC layout; a window of height 1 or width 1 pools along one axis.
+//! Maximum and average over windows of a volume in NDHWC layout. Images have one plane, sequences one column.
 //!
 //! ```text
-//! chunk = (rows of the output; of dx in the backward passes)     fixed by shape
+//! chunk = rows of the output's planes; of dx's in the backward passes     fixed by shape
 //!   for output row, for output pixel
 //!     for 16 channels                                            one register of results
 //!       for pixel of the window that is inside of the image
 //! ```
 //!
-//! Pixels outside of the image do not take part: they are never the maximum, and an average counts only those inside. A
+//! Windows of one size slide, or (*adaptive*) cut an axis into equal parts, rounded outwards. Pixels outside of the image do not take part: they are never the maximum, and an average counts only those inside. A
 //! window wholly outside has maximum minus infinity and average 0. A NaN in a window is its maximum.
 //!
 //! The backward passes own rows of dx and visit every window that touches them, in the same order whatever the chunks
 //! are; a window that two chunks share is visited by both. The gradient of a maximum goes to the first one in the
-//! window, row by row; which one that is, is found again from x. `MaxPoolSelect` reads another image at that place, as
+//! window, plane by plane, row by row; which one that is, is found again from x. `MaxPoolSelect` reads another image at that place, as
 //! the derivative of the gradient does. Memory limits the speed.
 
 use crate::cpu::disjoint::Disjoint;
@@ -22,51 +22,96 @@ use crate::cpu::simd::Isa;
 use crate::for_each_isa;
 use std::ops::Range;
 
-pub use crate::cpu::conv::Padding;
+/// The windows along one axis.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Axis {
+    pub length: usize,
+    pub windows: Windows,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Windows {
+    /// Of one size, `stride` apart, over the axis between its paddings.
+    Sliding { size: usize, stride: usize, padding: (usize, usize) },
+    /// Number `i` of `count` covers `floor(i length / count) .. ceil((i + 1) length / count)`.
+    Adaptive { count: usize },
+}
+
+impl Axis {
+    /// An axis that is not pooled.
+    pub const ONE: Axis = Axis { length: 1, windows: Windows::Sliding { size: 1, stride: 1, padding: (0, 0) } };
+
+    /// How many windows there are.
+    pub fn outputs(&self) -> usize {
+        match self.windows {
+            Windows::Sliding { size, stride, padding: (before, after) } => {
+                crate::cpu::conv::positions(self.length, before, after, size, 1, stride)
+            }
+            Windows::Adaptive { count } => count,
+        }
+    }
+
+    /// The part of a window that is inside of the axis.
+    #[inline(always)]
+    fn window(&self, index: usize) -> Range<usize> {
+        match self.windows {
+            Windows::Sliding { size, stride, padding: (before, _) } => {
+                let start = index * stride;
+                let end = (start + size).saturating_sub(before).min(self.length);
+                start.saturating_sub(before).min(end)..end
+            }
+            Windows::Adaptive { count } => index * self.length / count..((index + 1) * self.length).div_ceil(count),
+        }
+    }
+
+    /// The windows that touch `range`.
+    fn touching(&self, range: &Range<usize>) -> Range<usize> {
+        let (first, last) = match self.windows {
+            Windows::Sliding { size, stride, padding: (before, _) } => {
+                let first = (range.start + before + 1).saturating_sub(size).div_ceil(stride);
+                (first, (range.end + before).div_ceil(stride))
+            }
+            // The last that ends after the start; the first that starts at the end.
+            Windows::Adaptive { count } => {
+                let length = self.length.max(1);
+                (range.start * count / length, (range.end * count).div_ceil(length))
+            }
+        };
+        first..last.min(self.outputs()).max(first)
+    }
+}
 
 /// The geometry of a pooling.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PoolShape {
     pub batch: usize,
-    pub height: usize,
-    pub width: usize,
+    /// Depth, height, width.
+    pub axes: [Axis; 3],
     pub channels: usize,
-    pub window_height: usize,
-    pub window_width: usize,
-    pub stride_height: usize,
-    pub stride_width: usize,
-    pub padding: Padding,
 }
 
 /// Elements that make a chunk.
 const CHUNK_ELEMENTS: usize = 16 * 1024;
 
 impl PoolShape {
-    pub fn output_height(&self) -> usize {
-        let Padding { top, bottom, .. } = self.padding;
-        crate::cpu::conv::positions(self.height, top, bottom, self.window_height, 1, self.stride_height)
-    }
-
-    pub fn output_width(&self) -> usize {
-        let Padding { left, right, .. } = self.padding;
-        crate::cpu::conv::positions(self.width, left, right, self.window_width, 1, self.stride_width)
-    }
-
     /// Elements of `x`.
     pub fn input_elements(&self) -> usize {
-        self.batch * self.height * self.width * self.channels
+        self.batch * self.axes.iter().map(|axis| axis.length).product::<usize>() * self.channels
     }
 
     /// Elements of `y`.
     pub fn output_elements(&self) -> usize {
-        self.batch * self.output_height() * self.output_width() * self.channels
+        self.batch * self.axes.iter().map(Axis::outputs).product::<usize>() * self.channels
     }
 
     fn check(&self) {
-        assert!(
-            self.window_height > 0 && self.window_width > 0 && self.stride_height > 0 && self.stride_width > 0,
-            "windows and strides start at 1: {self:?}"
-        );
+        for axis in &self.axes {
+            let started = match axis.windows {
+                Windows::Sliding { size, stride, .. } => size > 0 && stride > 0,
+                Windows::Adaptive { .. } => true,
+            };
+            assert!(started, "windows and strides start at 1: {self:?}");
+        }
     }
 
     fn split(&self, rows: usize) -> Split {
@@ -74,32 +119,19 @@ impl PoolShape {
         Split::new(self.batch * rows, (elements / CHUNK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
     }
 
-    /// The image rows of output row `row`.
-    #[inline(always)]
-    fn rows(&self, row: usize) -> Range<usize> {
-        clipped(row * self.stride_height, self.window_height, self.padding.top, self.height)
+    fn output_rows(&self) -> Split {
+        self.split(self.axes[0].outputs() * self.axes[1].outputs())
     }
 
-    /// The image columns of output column `column`.
-    #[inline(always)]
-    fn columns(&self, column: usize) -> Range<usize> {
-        clipped(column * self.stride_width, self.window_width, self.padding.left, self.width)
+    fn input_rows(&self) -> Split {
+        self.split(self.axes[0].length * self.axes[1].length)
     }
 
-    /// The output rows whose windows touch the image rows `rows`.
-    fn touching(&self, rows: &Range<usize>) -> Range<usize> {
-        let Padding { top, .. } = self.padding;
-        let first = (rows.start + top + 1).saturating_sub(self.window_height).div_ceil(self.stride_height);
-        let last = (rows.end + top).div_ceil(self.stride_height);
-        first..last.min(self.output_height()).max(first)
+    /// Elements of a row, a plane and all planes of `x`.
+    fn input_strides(&self) -> [usize; 3] {
+        let line = self.axes[2].length * self.channels;
+        [line, line * self.axes[1].length, line * self.axes[1].length * self.axes[0].length]
     }
-}
-
-/// The part of a window at `start - before` that is inside of `0..length`.
-#[inline(always)]
-fn clipped(start: usize, window: usize, before: usize, length: usize) -> Range<usize> {
-    let end = (start + window).saturating_sub(before).min(length);
-    start.saturating_sub(before).min(end)..end
 }
 
 macro_rules! kernel {
@@ -128,23 +160,23 @@ macro_rules! kernel {
 }
 kernel! {
     /// `y = max(x)` over windows.
-    MaxPool, output_rows, |shape| shape.split(shape.output_height())
+    MaxPool, output_rows, |shape| shape.output_rows()
 }
 kernel! {
     /// The gradient of [`MaxPool`].
-    MaxPoolBackward, input_rows, |shape| shape.split(shape.height)
+    MaxPoolBackward, input_rows, |shape| shape.input_rows()
 }
 kernel! {
     /// `y = v` at the first maximum of each window of `x`.
-    MaxPoolSelect, output_rows, |shape| shape.split(shape.output_height())
+    MaxPoolSelect, output_rows, |shape| shape.output_rows()
 }
 kernel! {
     /// `y = mean(x)` over the parts of windows that are inside of the image.
-    AveragePool, output_rows, |shape| shape.split(shape.output_height())
+    AveragePool, output_rows, |shape| shape.output_rows()
 }
 kernel! {
     /// The gradient of [`AveragePool`].
-    AveragePoolBackward, input_rows, |shape| shape.split(shape.height)
+    AveragePoolBackward, input_rows, |shape| shape.input_rows()
 }
 
 impl MaxPool {
@@ -154,7 +186,7 @@ impl MaxPool {
     /// When a slice is too short for the geometry.
     pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], y: Disjoint<T>) {
         let rows = self.output_rows.range(chunk);
-        let line = self.shape.output_width() * self.shape.channels;
+        let line = self.shape.axes[2].outputs() * self.shape.channels;
         // SAFETY: chunks have disjoint rows.
         let y = unsafe { y.range(rows.start * line..rows.end * line) };
         max(isa, &self.shape, rows, &x[..self.shape.input_elements()], y);
@@ -168,7 +200,7 @@ impl MaxPoolSelect {
     /// When a slice is too short for the geometry.
     pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], v: &[T], y: Disjoint<T>) {
         let rows = self.output_rows.range(chunk);
-        let line = self.shape.output_width() * self.shape.channels;
+        let line = self.shape.axes[2].outputs() * self.shape.channels;
         let elements = self.shape.input_elements();
         // SAFETY: chunks have disjoint rows.
         let y = unsafe { y.range(rows.start * line..rows.end * line) };
@@ -183,7 +215,7 @@ impl AveragePool {
     /// When a slice is too short for the geometry.
     pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], y: Disjoint<T>) {
         let rows = self.output_rows.range(chunk);
-        let line = self.shape.output_width() * self.shape.channels;
+        let line = self.shape.axes[2].outputs() * self.shape.channels;
         // SAFETY: chunks have disjoint rows.
         let y = unsafe { y.range(rows.start * line..rows.end * line) };
         average(isa, &self.shape, rows, &x[..self.shape.input_elements()], y);
@@ -198,7 +230,7 @@ impl MaxPoolBackward {
     pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], dy: &[T], dx: Disjoint<T>) {
         let shape = &self.shape;
         let rows = self.input_rows.range(chunk);
-        let line = shape.width * shape.channels;
+        let [line, _, _] = shape.input_strides();
         // SAFETY: chunks have disjoint rows.
         let dx = unsafe { dx.range(rows.start * line..rows.end * line) };
         max_backward(isa, shape, rows, &x[..shape.input_elements()], &dy[..shape.output_elements()], dx);
@@ -213,7 +245,7 @@ impl AveragePoolBackward {
     pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, dy: &[T], dx: Disjoint<T>) {
         let shape = &self.shape;
         let rows = self.input_rows.range(chunk);
-        let line = shape.width * shape.channels;
+        let [line, _, _] = shape.input_strides();
         // SAFETY: chunks have disjoint rows.
         let dx = unsafe { dx.range(rows.start * line..rows.end * line) };
         average_backward(isa, shape, rows, &dy[..shape.output_elements()], dx);
@@ -249,14 +281,41 @@ macro_rules! for_channels {
     };
 }
 
-/// The window at `start` of an image, whose rows are `line` elements and pixels `channels` elements apart.
+/// A window of a volume, whose planes are `plane`, rows `line` and pixels `channels` elements apart.
 #[derive(Clone, Copy)]
 struct Window {
     start: usize,
+    planes: usize,
     rows: usize,
     columns: usize,
+    plane: usize,
     line: usize,
     channels: usize,
+}
+
+impl Window {
+    #[inline(always)]
+    fn new(shape: &PoolShape, planes: &Range<usize>, rows: &Range<usize>, columns: &Range<usize>) -> Self {
+        let [line, plane, _] = shape.input_strides();
+        Self {
+            start: planes.start * plane + rows.start * line + columns.start * shape.channels,
+            planes: planes.len(),
+            rows: rows.len(),
+            columns: columns.len(),
+            plane,
+            line,
+            channels: shape.channels,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pixels() == 0
+    }
+
+    #[inline(always)]
+    fn pixels(&self) -> usize {
+        self.planes * self.rows * self.columns
+    }
 }
 
 #[inline(always)]
@@ -266,204 +325,200 @@ fn load<T: Float, const L: usize>(from: &[T], at: usize) -> [T; L] {
     lanes
 }
 
-/// The maxima of `L` channels and where in the window, counted row by row, the first of each is.
+/// The maxima of `L` channels from `channel` on and where in the window, counted plane by plane and row by row, the first
+/// of each is.
 #[inline(always)]
-fn maximum<T: Float, const L: usize>(image: &[T], window: Window) -> ([T; L], [T; L]) {
-    let mut best: [T; L] = load(image, window.start);
+fn maximum<T: Float, const L: usize>(image: &[T], window: &Window, channel: usize) -> ([T; L], [T; L]) {
+    let start = window.start + channel;
+    let mut best: [T; L] = load(image, start);
     let mut place = [T::ZERO; L];
     let mut number = T::ZERO;
-    for row in 0..window.rows {
-        for column in 0..window.columns {
-            let x: [T; L] = load(image, window.start + row * window.line + column * window.channels);
-            for ((best, place), x) in best.iter_mut().zip(&mut place).zip(x) {
-                let take = exceeds(x, *best);
-                *best = if take { x } else { *best };
-                *place = if take { number } else { *place };
+    for plane in 0..window.planes {
+        for row in 0..window.rows {
+            let start = start + plane * window.plane + row * window.line;
+            for column in 0..window.columns {
+                let x: [T; L] = load(image, start + column * window.channels);
+                for ((best, place), x) in best.iter_mut().zip(&mut place).zip(x) {
+                    let take = exceeds(x, *best);
+                    *best = if take { x } else { *best };
+                    *place = if take { number } else { *place };
+                }
+                number += T::ONE;
             }
-            number += T::ONE;
         }
     }
     (best, place)
 }
 
+/// Calls `$body` for every output pixel of the rows `$rows`, of all planes and batches: its volume's first element, its
+/// window, and its part of `$y`.
+macro_rules! for_outputs {
+    ($shape:ident, $rows:ident, $y:ident, |$volume:ident, $window:ident, $to:ident| $body:block) => {
+        let [depth, height, width] = $shape.axes.map(|axis| axis.outputs());
+        let [_, _, elements] = $shape.input_strides();
+        let mut pixels = $y.chunks_exact_mut($shape.channels.max(1));
+        for row in $rows {
+            let [plane, row] = [row / height, row % height];
+            let $volume = plane / depth * elements;
+            let [planes, rows] = [$shape.axes[0].window(plane % depth), $shape.axes[1].window(row)];
+            for column in 0..width {
+                let $window = Window::new($shape, &planes, &rows, &$shape.axes[2].window(column));
+                let Some($to) = pixels.next() else { return };
+                $body
+            }
+        }
+    };
+}
+
 #[inline(always)]
 fn max_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
-    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
-    let line = shape.width * channels;
-    let mut pixels = y.chunks_exact_mut(channels.max(1));
-    for row in rows {
-        let [image, row] = [row / height, row % height];
-        let image = &x[image * shape.height * line..][..shape.height * line];
-        let rows = shape.rows(row);
-        for column in 0..width {
-            let columns = shape.columns(column);
-            let Some(y) = pixels.next() else { return };
-            if rows.is_empty() || columns.is_empty() {
-                y.fill(T::NEG_INFINITY);
-                continue;
-            }
-            let start = rows.start * line + columns.start * channels;
-            for_channels!(channels, |channel, L| {
-                let start = start + channel;
-                let window = Window { start, rows: rows.len(), columns: columns.len(), line, channels };
-                let (best, _) = maximum::<T, L>(image, window);
-                y[channel..][..L].copy_from_slice(&best);
-            });
+    for_outputs!(shape, rows, y, |volume, window, y| {
+        if window.is_empty() {
+            y.fill(T::NEG_INFINITY);
+            continue;
         }
-    }
+        let x = &x[volume..];
+        for_channels!(shape.channels, |channel, L| {
+            let (best, _) = maximum::<T, L>(x, &window, channel);
+            y[channel..][..L].copy_from_slice(&best);
+        });
+    });
 }
 
 #[inline(always)]
 fn max_select_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: &[T], y: &mut [T]) {
-    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
-    let line = shape.width * channels;
-    let mut pixels = y.chunks_exact_mut(channels.max(1));
-    for row in rows {
-        let [image, row] = [row / height, row % height];
-        let first = image * shape.height * line;
-        let (image, v) = (&x[first..][..shape.height * line], &v[first..][..shape.height * line]);
-        let rows = shape.rows(row);
-        for column in 0..width {
-            let columns = shape.columns(column);
-            let Some(y) = pixels.next() else { return };
-            y.fill(T::ZERO);
-            if rows.is_empty() || columns.is_empty() {
-                continue;
-            }
-            let start = rows.start * line + columns.start * channels;
-            for_channels!(channels, |channel, L| {
-                let start = start + channel;
-                let window = Window { start, rows: rows.len(), columns: columns.len(), line, channels };
-                let (_, place) = maximum::<T, L>(image, window);
-                let y = &mut y[channel..][..L];
-                let mut number = T::ZERO;
+    for_outputs!(shape, rows, y, |volume, window, y| {
+        y.fill(T::ZERO);
+        if window.is_empty() {
+            continue;
+        }
+        let (x, v) = (&x[volume..], &v[volume..]);
+        for_channels!(shape.channels, |channel, L| {
+            let (_, place) = maximum::<T, L>(x, &window, channel);
+            let y = &mut y[channel..][..L];
+            let mut number = T::ZERO;
+            for plane in 0..window.planes {
                 for row in 0..window.rows {
+                    let start = window.start + plane * window.plane + row * window.line + channel;
                     for column in 0..window.columns {
-                        let v: [T; L] = load(v, start + row * line + column * channels);
+                        let v: [T; L] = load(v, start + column * window.channels);
                         for ((y, place), v) in y.iter_mut().zip(place).zip(v) {
                             *y = if place == number { v } else { *y };
                         }
                         number += T::ONE;
                     }
                 }
-            });
-        }
-    }
+            }
+        });
+    });
 }
 
 #[inline(always)]
 fn average_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
-    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
-    let line = shape.width * channels;
-    let mut pixels = y.chunks_exact_mut(channels.max(1));
-    for row in rows {
-        let [image, row] = [row / height, row % height];
-        let image = &x[image * shape.height * line..][..shape.height * line];
-        let rows = shape.rows(row);
-        for column in 0..width {
-            let columns = shape.columns(column);
-            let Some(y) = pixels.next() else { return };
-            let scale = T::ONE / T::from_f64((rows.len() * columns.len()).max(1) as f64);
-            for_channels!(channels, |channel, L| {
-                let mut sums = [T::ZERO; L];
-                for row in rows.clone() {
-                    for column in columns.clone() {
-                        let x: [T; L] = load(image, row * line + column * channels + channel);
+    for_outputs!(shape, rows, y, |volume, window, y| {
+        let x = &x[volume..];
+        let scale = T::ONE / T::from_f64(window.pixels().max(1) as f64);
+        for_channels!(shape.channels, |channel, L| {
+            let mut sums = [T::ZERO; L];
+            for plane in 0..window.planes {
+                for row in 0..window.rows {
+                    let start = window.start + plane * window.plane + row * window.line + channel;
+                    for column in 0..window.columns {
+                        let x: [T; L] = load(x, start + column * window.channels);
                         for (sum, x) in sums.iter_mut().zip(x) {
                             *sum += x;
                         }
                     }
                 }
-                for (y, sum) in y[channel..][..L].iter_mut().zip(sums) {
-                    *y = sum * scale;
-                }
-            });
-        }
-    }
+            }
+            for (y, sum) in y[channel..][..L].iter_mut().zip(sums) {
+                *y = sum * scale;
+            }
+        });
+    });
 }
 
-/// The rows of `rows` (of all images) that belong to the image of the first.
-#[inline(always)]
-fn rows_of_image(height: usize, rows: &Range<usize>) -> Range<usize> {
-    let first = rows.start % height;
-    first..(first + rows.len()).min(height)
-}
-
-#[inline(always)]
-fn max_backward_body<T: Float>(shape: &PoolShape, mut rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {
-    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
-    let line = shape.width * channels;
-    let mut rest = dx;
-    while !rows.is_empty() {
-        let image = rows.start / shape.height;
-        let own = rows_of_image(shape.height, &rows);
-        rows.start += own.len();
-        let x = &x[image * shape.height * line..][..shape.height * line];
-        let dx;
-        (dx, rest) = rest.split_at_mut(own.len() * line);
-        dx.fill(T::ZERO);
-        for output_row in shape.touching(&own) {
-            let rows = shape.rows(output_row);
-            for output_column in 0..width {
-                let columns = shape.columns(output_column);
-                if rows.is_empty() || columns.is_empty() {
-                    continue;
-                }
-                let pixel = (image * height + output_row) * width + output_column;
-                let start = rows.start * line + columns.start * channels;
-                for_channels!(channels, |channel, L| {
-                    let start = start + channel;
-                    let window = Window { start, rows: rows.len(), columns: columns.len(), line, channels };
-                    let (_, place) = maximum::<T, L>(x, window);
-                    let dy: [T; L] = load(dy, pixel * channels + channel);
-                    for row in rows.start.max(own.start)..rows.end.min(own.end) {
-                        let mut number = T::from_f64(((row - rows.start) * columns.len()) as f64);
-                        for column in columns.clone() {
-                            let at = (row - own.start) * line + column * channels + channel;
-                            for ((dx, place), dy) in dx[at..][..L].iter_mut().zip(place).zip(dy) {
-                                *dx += if place == number { dy } else { T::ZERO };
-                            }
-                            number += T::ONE;
+/// Calls `$body` for every window that touches the image rows `$rows`, of all planes and batches, run by run of rows of one
+/// plane: its output pixel, its planes, rows and columns, the plane and rows that are the run's own, and their part of
+/// `$dx`, which starts as zeros.
+macro_rules! for_touching {
+    ($shape:ident, $rows:ident, $dx:ident,
+     |$volume:ident, $pixel:ident, $planes:ident, $lines:ident, $columns:ident, $plane:ident, $own:ident, $to:ident|
+     $body:block) => {
+        let [depth, height, width] = $shape.axes.map(|axis| axis.outputs());
+        let [line, _, elements] = $shape.input_strides();
+        let image_height = $shape.axes[1].length;
+        let mut rest = $dx;
+        let mut row = $rows.start;
+        while row < $rows.end {
+            let $plane = row / image_height % $shape.axes[0].length;
+            let image = row / image_height / $shape.axes[0].length;
+            let $volume = image * elements;
+            let first = row % image_height;
+            let $own = first..(first + ($rows.end - row)).min(image_height);
+            row += $own.len();
+            let $to;
+            ($to, rest) = rest.split_at_mut($own.len() * line);
+            $to.fill(T::ZERO);
+            for output_plane in $shape.axes[0].touching(&($plane..$plane + 1)) {
+                let $planes = $shape.axes[0].window(output_plane);
+                for output_row in $shape.axes[1].touching(&$own) {
+                    let $lines = $shape.axes[1].window(output_row);
+                    for output_column in 0..width {
+                        let $columns = $shape.axes[2].window(output_column);
+                        if $planes.is_empty() || $lines.is_empty() || $columns.is_empty() {
+                            continue;
                         }
+                        let $pixel = ((image * depth + output_plane) * height + output_row) * width + output_column;
+                        $body
                     }
-                });
+                }
             }
         }
-    }
+    };
 }
 
 #[inline(always)]
-fn average_backward_body<T: Float>(shape: &PoolShape, mut rows: Range<usize>, dy: &[T], dx: &mut [T]) {
-    let [channels, height, width] = [shape.channels, shape.output_height(), shape.output_width()];
-    let line = shape.width * channels;
-    let mut rest = dx;
-    while !rows.is_empty() {
-        let image = rows.start / shape.height;
-        let own = rows_of_image(shape.height, &rows);
-        rows.start += own.len();
-        let dx;
-        (dx, rest) = rest.split_at_mut(own.len() * line);
-        dx.fill(T::ZERO);
-        for output_row in shape.touching(&own) {
-            let rows = shape.rows(output_row);
-            for output_column in 0..width {
-                let columns = shape.columns(output_column);
-                let pixel = (image * height + output_row) * width + output_column;
-                let scale = T::ONE / T::from_f64((rows.len() * columns.len()).max(1) as f64);
-                for_channels!(channels, |channel, L| {
-                    let dy: [T; L] = load(dy, pixel * channels + channel);
-                    for row in rows.start.max(own.start)..rows.end.min(own.end) {
-                        for column in columns.clone() {
-                            let at = (row - own.start) * line + column * channels + channel;
-                            for (dx, dy) in dx[at..][..L].iter_mut().zip(dy) {
-                                *dx += dy * scale;
-                            }
-                        }
+fn max_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {
+    let channels = shape.channels;
+    for_touching!(shape, rows, dx, |volume, pixel, planes, lines, columns, plane, own, dx| {
+        let window = Window::new(shape, &planes, &lines, &columns);
+        let x = &x[volume..];
+        for_channels!(channels, |channel, L| {
+            let (_, place) = maximum::<T, L>(x, &window, channel);
+            let dy: [T; L] = load(dy, pixel * channels + channel);
+            for row in lines.start.max(own.start)..lines.end.min(own.end) {
+                let before = ((plane - planes.start) * lines.len() + row - lines.start) * columns.len();
+                let mut number = T::from_f64(before as f64);
+                for column in columns.clone() {
+                    let at = (row - own.start) * window.line + column * channels + channel;
+                    for ((dx, place), dy) in dx[at..][..L].iter_mut().zip(place).zip(dy) {
+                        *dx += if place == number { dy } else { T::ZERO };
                     }
-                });
+                    number += T::ONE;
+                }
             }
-        }
-    }
+        });
+    });
+}
+
+#[inline(always)]
+fn average_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, dy: &[T], dx: &mut [T]) {
+    let channels = shape.channels;
+    for_touching!(shape, rows, dx, |_volume, pixel, planes, lines, columns, plane, own, dx| {
+        let scale = T::ONE / T::from_f64((planes.len() * lines.len() * columns.len()) as f64);
+        for_channels!(channels, |channel, L| {
+            let dy: [T; L] = load(dy, pixel * channels + channel);
+            for row in lines.start.max(own.start)..lines.end.min(own.end) {
+                for column in columns.clone() {
+                    let at = ((row - own.start) * shape.axes[2].length + column) * channels + channel;
+                    for (dx, dy) in dx[at..][..L].iter_mut().zip(dy) {
+                        *dx += dy * scale;
+                    }
+                }
+            }
+        });
+    });
 }
 
 for_each_isa! {
@@ -506,24 +561,38 @@ mod tests {
 
     /// Image elements of each output element's window, in order.
     fn windows(shape: &PoolShape) -> Vec<Vec<usize>> {
+        let of = |axis: &Axis, index: usize| -> Vec<usize> {
+            match axis.windows {
+                Windows::Sliding { size, stride, padding: (before, _) } => (0..size)
+                    .filter_map(|k| (index * stride + k).checked_sub(before))
+                    .filter(|&at| at < axis.length)
+                    .collect(),
+                Windows::Adaptive { count } => {
+                    let edge = |i: usize| i as f64 * axis.length as f64 / count as f64;
+                    (edge(index).floor() as usize..edge(index + 1).ceil() as usize).collect()
+                }
+            }
+        };
+        let [depth, height, width] = shape.axes.map(|axis| axis.outputs());
         let mut windows = Vec::new();
-        for n in 0..shape.batch {
-            for oh in 0..shape.output_height() {
-                for ow in 0..shape.output_width() {
-                    for c in 0..shape.channels {
-                        let mut window = Vec::new();
-                        for kh in 0..shape.window_height {
-                            for kw in 0..shape.window_width {
-                                let h = (oh * shape.stride_height + kh).wrapping_sub(shape.padding.top);
-                                let w = (ow * shape.stride_width + kw).wrapping_sub(shape.padding.left);
-                                if h < shape.height && w < shape.width {
-                                    window.push(((n * shape.height + h) * shape.width + w) * shape.channels + c);
-                                }
-                            }
+        for pixel in 0..shape.batch * depth * height * width {
+            let [n, z, y, x] = [
+                pixel / (depth * height * width),
+                pixel / (height * width) % depth,
+                pixel / width % height,
+                pixel % width,
+            ];
+            for c in 0..shape.channels {
+                let mut window = Vec::new();
+                for z in of(&shape.axes[0], z) {
+                    for y in of(&shape.axes[1], y) {
+                        for x in of(&shape.axes[2], x) {
+                            let at = (n * shape.axes[0].length + z) * shape.axes[1].length + y;
+                            window.push((at * shape.axes[2].length + x) * shape.channels + c);
                         }
-                        windows.push(window);
                     }
                 }
+                windows.push(window);
             }
         }
         windows
@@ -603,25 +672,28 @@ mod tests {
         }
     }
 
+    fn any(length: usize, random: &mut Lcg) -> Axis {
+        let length = random.below(length);
+        if random.below(4) == 0 {
+            return Axis { length, windows: Windows::Adaptive { count: random.below(7) } };
+        }
+        let padding = (random.below(4), random.below(4));
+        let windows = Windows::Sliding { size: 1 + random.below(4), stride: 1 + random.below(3), padding };
+        Axis { length, windows }
+    }
+
     #[test]
     fn random_geometry() {
         let mut random = Lcg::new(11);
-        for case in 0..300 {
+        for case in 0..400 {
             let shape = PoolShape {
                 batch: random.below(4),
-                height: random.below(10),
-                width: random.below(12),
+                axes: [
+                    if case % 2 == 0 { Axis::ONE } else { any(6, &mut random) },
+                    any(10, &mut random),
+                    any(12, &mut random),
+                ],
                 channels: [0, 1, 3, 16, 20, 33][random.below(6)],
-                window_height: 1 + random.below(4),
-                window_width: 1 + random.below(4),
-                stride_height: 1 + random.below(3),
-                stride_width: 1 + random.below(3),
-                padding: Padding {
-                    top: random.below(4),
-                    bottom: random.below(4),
-                    left: random.below(4),
-                    right: random.below(4),
-                },
             };
             check::<f32>(&shape, case % 7 == 0, &mut random);
             check::<f64>(&shape, false, &mut random);
@@ -631,20 +703,18 @@ mod tests {
     #[test]
     fn many_chunks() {
         let mut random = Lcg::new(12);
-        for (window, stride) in [(2, 2), (3, 2), (3, 1), (2, 3)] {
-            let shape = PoolShape {
-                batch: 3,
-                height: 31,
-                width: 29,
-                channels: 32,
-                window_height: window,
-                window_width: window,
-                stride_height: stride,
-                stride_width: stride,
-                padding: Padding { top: 1, bottom: 1, left: 0, right: 1 },
-            };
-            assert!(MaxPoolBackward::new(shape).chunks() > 1);
-            check::<f32>(&shape, false, &mut random);
+        for (size, stride) in [(2, 2), (3, 2), (3, 1), (2, 3)] {
+            let axis = |length: usize, padding| Axis { length, windows: Windows::Sliding { size, stride, padding } };
+            let image = [Axis::ONE, axis(31, (1, 1)), axis(29, (0, 1))];
+            for axes in [image, [axis(9, (1, 0)), axis(12, (0, 1)), axis(7, (0, 0))]] {
+                let shape = PoolShape { batch: 3, axes, channels: 32 };
+                assert!(MaxPoolBackward::new(shape).chunks() > 1);
+                check::<f32>(&shape, false, &mut random);
+            }
         }
+        let parts = |length: usize, count: usize| Axis { length, windows: Windows::Adaptive { count } };
+        let shape = PoolShape { batch: 2, axes: [parts(5, 3), parts(31, 7), parts(29, 9)], channels: 20 };
+        assert!(AveragePoolBackward::new(shape).chunks() > 1);
+        check::<f64>(&shape, false, &mut random);
     }
 }

@@ -1,47 +1,42 @@
-//! Convolutions and their gradients, along one or two axes.
+//! Convolutions and their gradients, along one to three axes.
 
-use ironhorn_kernels::cpu::conv::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape, Padding};
+use ironhorn_kernels::cpu::conv::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape};
 use ironhorn_kernels::cpu::gemm::{Activation, Epilogue};
 use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Cost, Io, Lowered, Lowering, floats};
 use crate::core::{Error, Result, Spec};
-use crate::ops::nn::conv::{Conv, ConvInputGrad, ConvKernelGrad};
+use crate::ops::nn::conv::{Conv, ConvKernelGrad};
 
-/// The geometry of a convolution of `x` with the kernel `w`.
+/// The geometry of a convolution of `x` with the kernel `w`: a sequence is an image of width 1, an image a volume of
+/// depth 1.
 fn geometry(conv: &Conv, x: &Spec, w: &Spec) -> Result<ConvShape> {
     let (x, w) = (x.shape.concrete()?, w.shape.concrete()?);
-    let padding =
-        |axis: usize| conv.padding.resolve(axis, x[axis + 1], w[axis], conv.strides[axis], conv.dilation[axis]);
-    match (x.as_slice(), w.as_slice()) {
-        (&[batch, length, channels], &[kernel, _, filters]) => {
-            let (before, after) = padding(0);
-            let steps = [kernel, conv.strides[0], conv.dilation[0], conv.groups];
-            Ok(ConvShape::sequence([batch, length, channels, filters], steps, [before, after]))
-        }
-        (&[batch, height, width, input_channels], &[kernel_height, kernel_width, _, output_channels]) => {
-            let ((top, bottom), (left, right)) = (padding(0), padding(1));
-            Ok(ConvShape {
-                batch,
-                height,
-                width,
-                input_channels,
-                output_channels,
-                kernel_height,
-                kernel_width,
-                stride_height: conv.strides[0],
-                stride_width: conv.strides[1],
-                dilation_height: conv.dilation[0],
-                dilation_width: conv.dilation[1],
-                groups: conv.groups,
-                padding: Padding { top, bottom, left, right },
-            })
-        }
-        _ => Err(Error::unsupported(format!(
-            "convolution over {} axes; one and two are supported, so fold further axes into the batch",
-            x.len().saturating_sub(2)
-        ))),
+    let places: &[usize] = match conv.strides.len() {
+        1 => &[1],
+        2 => &[1, 2],
+        3 => &[0, 1, 2],
+        _ => return Err(Error::internal("the op checks the rank")),
+    };
+    let spatial = places.len();
+    let mut shape = ConvShape {
+        batch: x[0],
+        size: [1; 3],
+        input_channels: x[spatial + 1],
+        output_channels: w[spatial + 1],
+        kernel: [1; 3],
+        stride: [1; 3],
+        dilation: [1; 3],
+        groups: conv.groups,
+        padding: [(0, 0); 3],
+    };
+    for (axis, &place) in places.iter().enumerate() {
+        let (size, window, stride, dilation) = (x[axis + 1], w[axis], conv.strides[axis], conv.dilation[axis]);
+        (shape.size[place], shape.kernel[place]) = (size, window);
+        (shape.stride[place], shape.dilation[place]) = (stride, dilation);
+        shape.padding[place] = conv.padding.resolve(axis, size, window, stride, dilation);
     }
+    Ok(shape)
 }
 
 fn cost(shape: &ConvShape, element: usize) -> Cost {
@@ -77,8 +72,9 @@ pub fn forward(isa: Isa, op: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Loweri
     })
 }
 
-pub fn input_gradient(isa: Isa, op: &ConvInputGrad, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let shape = geometry(&op.conv, &outputs[0], &inputs[1])?;
+/// The gradient with respect to the input, and what is computed like it: a transposed convolution.
+pub fn input_gradient(isa: Isa, conv: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let shape = geometry(conv, &outputs[0], &inputs[1])?;
     let kernel = ConvBackwardInput::new(shape, Epilogue::default());
     let (x_len, w_len, y_len) = (shape.input_elements(), shape.weight_elements(), shape.output_elements());
     let cost = cost(&shape, outputs[0].dtype.size());

@@ -1,36 +1,44 @@
-//! Pooling along one or two axes, and what its gradients need.
+//! Pooling along one to three axes, and what its gradients need.
 
 use ironhorn_kernels::cpu::pool as kernels;
-use ironhorn_kernels::cpu::pool::{Padding, PoolShape};
+use ironhorn_kernels::cpu::pool::{Axis, PoolShape};
 use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Io, Lowered, Lowering, floats, streaming};
 use crate::core::{Error, Result, Spec};
-use crate::ops::nn::pool::{AveragePoolGrad, MaxPoolGrad, MaxPoolSelect, Pool, PoolKind, Windows};
+use crate::ops::nn::pool::{AveragePoolGrad, MaxPoolGrad, MaxPoolSelect, Pool, PoolKind, Sliding, Windows};
 
-/// The geometry of windows over `x`; one axis is an image of width 1.
+/// The geometry of windows over `x`: a sequence is an image of width 1, an image a volume of depth 1.
 fn geometry(windows: &Windows, x: &Spec) -> Result<PoolShape> {
     let x = x.shape.concrete()?;
-    let padding =
-        |axis: usize| windows.padding.resolve(axis, x[axis + 1], windows.sizes[axis], windows.strides[axis], 1);
-    let (batch, height, width, channels) = match *x.as_slice() {
-        [batch, length, channels] => (batch, length, 1, channels),
-        [batch, height, width, channels] => (batch, height, width, channels),
+    let places: &[usize] = match windows.spatial() {
+        1 => &[1],
+        2 => &[1, 2],
+        3 => &[0, 1, 2],
         _ => return Err(Error::internal("the op checks the rank")),
     };
-    let ((top, bottom), flat) = (padding(0), windows.sizes.len() == 1);
-    let (left, right) = if flat { (0, 0) } else { padding(1) };
-    Ok(PoolShape {
-        batch,
-        height,
-        width,
-        channels,
-        window_height: windows.sizes[0],
-        window_width: if flat { 1 } else { windows.sizes[1] },
-        stride_height: windows.strides[0],
-        stride_width: if flat { 1 } else { windows.strides[1] },
-        padding: Padding { top, bottom, left, right },
-    })
+    let mut axes = [Axis::ONE; 3];
+    for (axis, &place) in places.iter().enumerate() {
+        let length = x[axis + 1];
+        let windows = match windows {
+            Windows::Sliding(Sliding { sizes, strides, padding }) => {
+                let (size, stride) = (sizes[axis], strides[axis]);
+                kernels::Windows::Sliding { size, stride, padding: padding.resolve(axis, length, size, stride, 1) }
+            }
+            Windows::Adaptive(counts) => kernels::Windows::Adaptive { count: counts[axis] },
+        };
+        axes[place] = Axis { length, windows };
+    }
+    Ok(PoolShape { batch: x[0], axes, channels: x[places.len() + 1] })
+}
+
+/// About how many elements a window has.
+fn window(shape: &PoolShape) -> f64 {
+    let along = |axis: &Axis| match axis.windows {
+        kernels::Windows::Sliding { size, .. } => size,
+        kernels::Windows::Adaptive { count } => axis.length.div_ceil(count.max(1)),
+    };
+    shape.axes.iter().map(along).product::<usize>() as f64
 }
 
 /// A lowering of one kernel with these inputs (each an expression for its length) and one output.
@@ -52,7 +60,7 @@ macro_rules! lowered {
 pub fn forward(isa: Isa, op: &Pool, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let shape = geometry(&op.windows, &inputs[0])?;
     let (x, y) = (shape.input_elements(), shape.output_elements());
-    let cost = streaming(inputs, outputs, (shape.window_height * shape.window_width) as f64)?;
+    let cost = streaming(inputs, outputs, window(&shape))?;
     match op.kind {
         PoolKind::Max => lowered!(isa, kernels::MaxPool::new(shape), outputs, cost, [0: x] -> y),
         PoolKind::Average => lowered!(isa, kernels::AveragePool::new(shape), outputs, cost, [0: x] -> y),
@@ -69,7 +77,7 @@ pub fn max_gradient(isa: Isa, op: &MaxPoolGrad, inputs: &[Spec], outputs: &[Spec
 pub fn max_select(isa: Isa, op: &MaxPoolSelect, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let shape = geometry(&op.windows, &inputs[0])?;
     let (x, y) = (shape.input_elements(), shape.output_elements());
-    let cost = streaming(inputs, outputs, (shape.window_height * shape.window_width) as f64)?;
+    let cost = streaming(inputs, outputs, window(&shape))?;
     lowered!(isa, kernels::MaxPoolSelect::new(shape), outputs, cost, [0: x, 1: x] -> y)
 }
 

@@ -1,6 +1,6 @@
 //! Convolution: `y[n, o.., f] = sum_{k.., c} x[n, o * stride + k * dilation - pad.., c] w[k.., c, f]`, channels last.
 //!
-//! `x` is `(batch, spatial.., channels)` with one or two spatial axes, `w` is `(kernel.., channels / groups, filters)`;
+//! `x` is `(batch, spatial.., channels)` with one to three spatial axes, `w` is `(kernel.., channels / groups, filters)`;
 //! group `g` reads its own share of channels and makes its own share of filters. Convolution is linear in `x` and in `w`,
 //! so its two gradients are ops of the same family, closed under differentiation:
 //!
@@ -101,8 +101,13 @@ impl Conv {
     }
 
     /// Checks `x` and `w` against each other and gives the output's shape.
-    fn infer_shape(&self, x: &Shape, w: &Shape) -> Result<Shape> {
+    pub(super) fn infer_shape(&self, x: &Shape, w: &Shape) -> Result<Shape> {
         let spatial = self.spatial();
+        if !(1..=3).contains(&spatial) {
+            return Err(Error::unsupported(format!(
+                "convolution over {spatial} axes; one to three are supported, so fold further axes into the batch"
+            )));
+        }
         if x.rank() != spatial + 2 || w.rank() != spatial + 2 {
             return Err(Error::shape(format!(
                 "a {spatial}D convolution takes an input of {} axes (batch, {spatial} spatial, channels) and a kernel of as \

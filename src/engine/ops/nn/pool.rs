@@ -1,10 +1,10 @@
-//! Pooling: the maximum or mean of `x` over windows of one or two spatial axes, channels last.
+//! Pooling: the maximum or mean of `x` over windows of one to three spatial axes, channels last.
 //!
 //! ```text
 //! x (batch, spatial.., channels) -> y (batch, windows.., channels)
 //! ```
 //!
-//! Padding takes no part: it is never the maximum, and a mean counts only what is inside. The gradient of a maximum goes
+//! Windows slide, or (adaptive) cut every axis into a number of parts, rounded outwards. Padding takes no part: it is never the maximum, and a mean counts only what is inside. The gradient of a maximum goes
 //! to the first one of its window. Each gradient is linear in what arrives, with the other's op as its derivative:
 //!
 //! ```text
@@ -13,7 +13,7 @@
 //! ```
 
 use super::half_by_float32;
-use crate::core::{Error, Result, Shape, Spec};
+use crate::core::{Dim, Error, Result, Shape, Spec};
 use crate::ops::nn::conv::Padding;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_inputs, one_of};
 
@@ -25,7 +25,15 @@ pub enum PoolKind {
 
 /// Where windows lie, for every spatial axis.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Windows {
+pub enum Windows {
+    Sliding(Sliding),
+    /// How many windows there are. Number `i` of `n` covers `floor(i length / n) .. ceil((i + 1) length / n)`.
+    Adaptive(Vec<usize>),
+}
+
+/// Windows of one size.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Sliding {
     pub sizes: Vec<usize>,
     pub strides: Vec<usize>,
     pub padding: Padding,
@@ -33,16 +41,28 @@ pub struct Windows {
 
 impl Windows {
     fn parse(attributes: &mut Attributes) -> Result<Windows> {
+        if let Some(counts) = attributes.optional_ints("outputs")? {
+            let counts: Vec<usize> = counts.iter().map(|&count| usize::try_from(count).unwrap_or(0)).collect();
+            return Ok(Windows::Adaptive(counts));
+        }
         let sizes = attributes.sizes("window")?;
-        Ok(Windows { strides: attributes.sizes_or("strides", &sizes)?, sizes, padding: Padding::parse(attributes)? })
+        let strides = attributes.sizes_or("strides", &sizes)?;
+        Ok(Windows::Sliding(Sliding { sizes, strides, padding: Padding::parse(attributes)? }))
+    }
+
+    pub fn spatial(&self) -> usize {
+        match self {
+            Windows::Sliding(sliding) => sliding.sizes.len(),
+            Windows::Adaptive(counts) => counts.len(),
+        }
     }
 
     /// The shape of what is pooled from `x`.
     fn infer_shape(&self, x: &Shape) -> Result<Shape> {
-        let spatial = self.sizes.len();
-        if !(1..=2).contains(&spatial) {
+        let spatial = self.spatial();
+        if !(1..=3).contains(&spatial) {
             return Err(Error::unsupported(format!(
-                "pooling over {spatial} spatial axes; one and two are supported, so fold further axes into the batch"
+                "pooling over {spatial} spatial axes; one to three are supported, so fold further axes into the batch"
             )));
         }
         if x.rank() != spatial + 2 {
@@ -51,16 +71,29 @@ impl Windows {
                 spatial + 2
             )));
         }
-        if self.strides.len() != spatial {
-            return Err(Error::shape(format!("{} strides for a window over {spatial} axes", self.strides.len())));
-        }
-        if self.sizes.contains(&0) || self.strides.contains(&0) {
-            return Err(Error::value("windows and strides must be at least 1"));
-        }
-        self.padding.check(spatial)?;
         let mut dims = vec![x.0[0]];
-        for axis in 0..spatial {
-            dims.push(self.padding.output(axis, x.0[axis + 1], self.sizes[axis], self.strides[axis], 1)?);
+        match self {
+            Windows::Sliding(Sliding { sizes, strides, padding }) => {
+                if strides.len() != spatial {
+                    return Err(Error::shape(format!("{} strides for a window over {spatial} axes", strides.len())));
+                }
+                if sizes.contains(&0) || strides.contains(&0) {
+                    return Err(Error::value("windows and strides must be at least 1"));
+                }
+                padding.check(spatial)?;
+                for axis in 0..spatial {
+                    dims.push(padding.output(axis, x.0[axis + 1], sizes[axis], strides[axis], 1)?);
+                }
+            }
+            Windows::Adaptive(counts) => {
+                if counts.contains(&0) || x.0[1..=spatial].contains(&Dim::Known(0)) {
+                    return Err(Error::shape(format!(
+                        "adaptive pooling makes at least one output of at least one element on every spatial axis, got \
+                         {counts:?} outputs for shape {x}"
+                    )));
+                }
+                dims.extend(counts.iter().map(|&count| Dim::Known(count)));
+            }
         }
         dims.push(x.0[spatial + 1]);
         Ok(Shape(dims))

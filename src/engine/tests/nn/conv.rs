@@ -3,6 +3,7 @@
 use ironhorn_engine::core::{Array, DType};
 use ironhorn_engine::ops::linalg::matmul::Epilogue;
 use ironhorn_engine::ops::nn::conv::{Conv, ConvInputGrad, ConvKernelGrad, Padding};
+use ironhorn_engine::ops::nn::conv_transpose::ConvTranspose;
 
 use crate::check::{Lcg, assert_close, cast, check_decomposition, check_gradients, numbers, run};
 
@@ -99,6 +100,32 @@ fn derivatives() {
     check_gradients(conv(&[2], Padding::Same, &[1], 1), &line, &[0], &[0, 1]);
     let image = [random.floats(&[1, 4, 4, 4]), random.floats(&[2, 2, 2, 2])];
     check_gradients(conv(&[1, 2], Padding::Explicit(vec![(1, 0), (0, 1)]), &[2, 1], 2), &image, &[0], &[0, 1]);
+}
+
+#[test]
+fn derivatives_of_volumes_and_depthwise() {
+    let mut random = Lcg(6);
+    let volume = [random.floats(&[1, 3, 4, 3, 2]), random.floats(&[2, 3, 2, 2, 3])];
+    check_gradients(conv(&[1, 2, 1], Padding::Same, &[2, 1, 1], 1), &volume, &[0], &[0, 1]);
+    let image = [random.floats(&[1, 5, 4, 3]), random.floats(&[3, 2, 1, 6])];
+    check_gradients(conv(&[2, 1], Padding::Same, &[1, 1], 3), &image, &[0], &[0, 1]);
+}
+
+#[test]
+fn transposed_is_the_gradient_by_the_input() {
+    let mut random = Lcg(7);
+    let op = conv(&[2, 3], Padding::Explicit(vec![(1, 0), (0, 1)]), &[1, 1], 1);
+    let transpose = ConvTranspose { conv: op.clone(), extra: vec![1, 2] };
+    let (x, w) = (random.floats(&[2, 3, 2, 4]), random.floats(&[3, 2, 5, 4]));
+    let y = run(transpose.clone(), &[x.clone(), w.clone()]).unwrap().remove(0);
+    assert_eq!(y.sizes(), [2, 7, 6, 5]);
+    let dx = run(ConvInputGrad { conv: op }, &[x.clone(), w.clone(), y.clone()]).unwrap().remove(0);
+    assert_close(&y, &numbers(&dx), 0.0, "transposed");
+    check_gradients(transpose, &[x, w], &[0], &[0, 1]);
+    let long = ConvTranspose { conv: conv(&[2], Padding::Explicit(vec![(0, 0)]), &[1], 1), extra: vec![2] };
+    let zeros = |sizes: &[usize]| Array::zeros(sizes, DType::Float32).unwrap();
+    let error = run(long, &[zeros(&[1, 3, 2]), zeros(&[2, 3, 2])]).unwrap_err();
+    assert!(error.message().contains("less than the stride"));
 }
 
 #[test]

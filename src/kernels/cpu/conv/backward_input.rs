@@ -1,14 +1,15 @@
-//! The gradient with respect to the input: `dx[h, w, i] = sum over kh, kw, o of dy[oh, ow, o] w[kh, kw, i, o]` for
-//! `oh stride = h + padding - kh dilation`, and the same across. With a bias and an activation it is also the forward
+//! The gradient with respect to the input: `dx[p.., i] = sum over k.., f of dy[o.., f] w[k.., i, f]` for
+//! `o stride = p + padding - k dilation` along each axis. With a bias and an activation it is also the forward
 //! pass of a transposed convolution.
 //!
-//! With a stride, the pixels (h, w) of equal remainders see the same taps: these are the phases of `gather`, stride x
-//! stride of them, each a convolution of `dy` without stride. The weights are packed into panels of input channels
+//! With a stride, the pixels of equal remainders see the same taps: these are the phases of `gather`, as many as the product
+//! of the strides, each a convolution of `dy` without stride. The weights are packed into panels of input channels
 //! first, tap by tap in the order in which phases read them, which transposes each tap.
 
-use super::ConvShape;
+use super::depthwise::Depthwise;
 use super::forward::Kernel;
 use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
+use super::{ConvShape, backward_taps};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Compute, Epilogue, Gemm, GemmShape};
 use crate::cpu::simd::Isa;
@@ -22,16 +23,6 @@ pub struct ConvBackwardInput {
     kernel: Kernel,
 }
 
-/// `(offset, tap)` along one axis for outputs `first + i * stride`, offsets ascending.
-fn axis_taps(first: usize, kernel: usize, dilation: usize, stride: usize, padding: usize) -> Vec<(isize, usize)> {
-    (0..kernel)
-        .rev()
-        .map(|tap| ((first + padding) as isize - (tap * dilation) as isize, tap))
-        .filter(|(distance, _)| distance.rem_euclid(stride as isize) == 0)
-        .map(|(distance, tap)| (distance.div_euclid(stride as isize), tap))
-        .collect()
-}
-
 impl ConvBackwardInput {
     /// The geometry is that of the forward convolution.
     ///
@@ -40,36 +31,49 @@ impl ConvBackwardInput {
     pub fn new(shape: ConvShape, epilogue: Epilogue) -> Self {
         shape.check();
         if shape.is_pointwise() {
-            let pixels = shape.batch * shape.height * shape.width;
+            let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.input_channels, shape.output_channels, false, true);
             let product = Gemm::new(product, epilogue);
             if product.finish_chunks() == 0 {
                 return Self { shape, kernel: Kernel::Product(product) };
             }
         }
-        let depthwise = shape.is_depthwise();
+        if shape.is_depthwise() {
+            return Self { shape, kernel: Kernel::Depthwise(Depthwise::backward(&shape, epilogue)) };
+        }
+        let taps = |axis: usize, first: usize| {
+            let [kernel, dilation, stride] = [shape.kernel[axis], shape.dilation[axis], shape.stride[axis]];
+            backward_taps(first, kernel, dilation, stride, shape.padding[axis].0)
+        };
+        let [_, height, width] = shape.kernel;
+        let firsts: [usize; 3] = std::array::from_fn(|axis| shape.stride[axis].min(shape.size[axis]));
         let mut phases = Vec::new();
-        for down in 0..shape.stride_height.min(shape.height) {
-            let rows =
-                axis_taps(down, shape.kernel_height, shape.dilation_height, shape.stride_height, shape.padding.top);
-            for across in 0..shape.stride_width.min(shape.width) {
-                let columns =
-                    axis_taps(across, shape.kernel_width, shape.dilation_width, shape.stride_width, shape.padding.left);
-                let offsets = rows.iter().flat_map(|&(y, kh)| {
-                    columns.iter().map(move |&(x, kw)| Offset { y, x, tap: kh * shape.kernel_width + kw })
-                });
-                phases.push(Phase { first: [down, across], offsets: offsets.collect(), across: columns.len() });
+        for deep in 0..firsts[0] {
+            for down in 0..firsts[1] {
+                for across in 0..firsts[2] {
+                    let axes = [taps(0, deep), taps(1, down), taps(2, across)];
+                    let mut offsets = Vec::new();
+                    for (z, kz) in axes[0].clone() {
+                        for (y, ky) in axes[1].clone() {
+                            for (x, kx) in axes[2].clone() {
+                                offsets.push(Offset { at: [z, y, x], tap: (kz * height + ky) * width + kx });
+                            }
+                        }
+                    }
+                    phases.push(Phase { first: [deep, down, across], offsets, taps: axes.map(Iterator::count) });
+                }
             }
         }
         let geometry = Geometry {
             batch: shape.batch,
-            source: [shape.output_height(), shape.output_width(), shape.output_channels],
-            out: [shape.height, shape.width, shape.input_channels],
-            groups: if depthwise { 1 } else { shape.groups },
-            stride: [1, 1],
-            step: [shape.stride_height, shape.stride_width],
+            source: shape.output_size(),
+            source_channels: shape.output_channels,
+            out: shape.size,
+            out_channels: shape.input_channels,
+            groups: shape.groups,
+            stride: [1; 3],
+            step: shape.stride,
             phases,
-            depthwise,
             weights: WeightStrides {
                 tap: shape.input_group() * shape.output_channels,
                 group: shape.output_group(),
@@ -77,7 +81,7 @@ impl ConvBackwardInput {
                 column: shape.output_channels,
             },
             weight_elements: shape.weight_elements(),
-            packed: !depthwise,
+            packed: true,
             epilogue,
         };
         Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }

@@ -1,20 +1,21 @@
-//! The gradient with respect to the weights: `dw[kh, kw, i, o] = sum over n, oh, ow of x[..] dy[n, oh, ow, o]`.
+//! The gradient with respect to the weights: `dw[k.., i, f] = sum over n, o.. of x[..] dy[n, o.., f]`.
 //!
 //! ```text
-//! chunk = (rows of all output images, panels of 64 output channels, rows of the weight matrix)     fixed by shape
-//!   for block of rows                about 256 pixels: their dy stays in L1 or L2; x is copied with zeros around it
+//! chunk = (rows of all output planes, panels of 64 output channels, rows of the weight matrix)     fixed by shape
+//!   for block of a plane's rows      about 256 pixels: their dy stays in L1 or L2; x is copied with zeros around it
 //!     for panel of 64 output channels
-//!       for tile of 6 or 12 weights (kh, kw, i), which may belong to different taps
+//!       for tile of 6 or 12 weights (k.., i), which may belong to different taps
 //!         for output row, for pixel of it:   dw[weight, panel] += x[pixel + weight] dy[pixel, panel]
 //! ```
 //!
 //! The tile's roles are swapped: its rows are weights and the reduction runs over pixels, whose stride is constant
 //! along an image row; dy is B where it lies. Chunks over images add into partial sums of their own, which `finish`
-//! adds up in order. Depthwise: elementwise tiles with taps as rows. Limits as in `gather`.
+//! adds up in order. Weights of kernel planes that lie outside of the volume take no part. Limits as in `gather`.
 
+use super::depthwise_weights::DepthwiseWeights;
 use super::{BLOCK_ELEMENTS, ConvShape, copy_padded};
 use crate::cpu::disjoint::Disjoint;
-use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
+use crate::cpu::gemm::tile::{Tap, Tile};
 use crate::cpu::gemm::{
     Compute, Epilogue, Gemm, GemmShape, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, add, pack_panel, row_tiles,
 };
@@ -42,7 +43,8 @@ const FINISH_ELEMENTS: usize = 16 * 1024;
 pub struct ConvBackwardWeights {
     shape: ConvShape,
     product: Option<Gemm>,
-    /// Rows of all output images.
+    depthwise: Option<DepthwiseWeights>,
+    /// Rows of all output planes.
     rows: Split,
     /// Panels of all groups.
     units: Split,
@@ -61,47 +63,36 @@ impl ConvBackwardWeights {
     pub fn new(shape: ConvShape) -> Self {
         shape.check();
         let product = shape.is_pointwise().then(|| {
-            let pixels = shape.batch * shape.height * shape.width;
+            let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, shape.input_channels, shape.output_channels, pixels, true, false);
             Gemm::new(product, Epilogue::default())
         });
-        let [height, width] = [shape.output_height(), shape.output_width()];
-        let pixels = shape.batch * height * width;
+        let depthwise = shape.is_depthwise().then(|| DepthwiseWeights::new(&shape));
+        let [depth, height, width] = shape.output_size();
+        let pixels = shape.batch * depth * height * width;
         let wanted = (shape.work() / CHUNK_WORK).clamp(1, MOST_CHUNKS);
         let partial_limit = MOST_PARTIAL / shape.weight_elements().max(1);
-        let rows = Split::new(shape.batch * height, wanted.min(pixels / PART_PIXELS).min(partial_limit), 1);
-        let rest = wanted.min(ENOUGH_CHUNKS) / rows.parts;
-        let mut kernel = Self { shape, product, rows, units: rows, weights: rows, block_rows: 1, columns: 0..0 };
-        kernel.units = Split::new(kernel.groups() * kernel.panels(), rest, 1);
-        kernel.weights = Split::new(kernel.group_weights(), rest / kernel.units.parts, 24);
+        let rows = Split::new(shape.batch * depth * height, wanted.min(pixels / PART_PIXELS).min(partial_limit), 1);
+        let rest = if depthwise.is_some() { 1 } else { wanted.min(ENOUGH_CHUNKS) / rows.parts };
+        let mut kernel =
+            Self { shape, product, depthwise, rows, units: rows, weights: rows, block_rows: 1, columns: 0..0 };
+        kernel.units = Split::new(shape.groups * kernel.panels(), rest, 1);
+        kernel.weights = Split::new(shape.taps() * shape.input_group(), rest / kernel.units.parts, 24);
         if width > 0 {
-            let left = shape.padding.left as isize;
-            let reach = (width - 1) * shape.stride_width + (shape.kernel_width - 1) * shape.dilation_width + 1;
+            let left = shape.padding[2].0 as isize;
+            let reach = (width - 1) * shape.stride[2] + (shape.kernel[2] - 1) * shape.dilation[2] + 1;
             kernel.columns = -left..reach as isize - left;
         }
-        let line = (kernel.columns.len() * shape.input_channels).max(1);
-        let span = (shape.kernel_height - 1) * shape.dilation_height + 1;
-        let fitting = (BLOCK_ELEMENTS / line).saturating_sub(span) / shape.stride_height;
+        let line = (kernel.columns.len() * shape.input_channels * shape.kernel[0]).max(1);
+        let span = (shape.kernel[1] - 1) * shape.dilation[1] + 1;
+        let fitting = (BLOCK_ELEMENTS / line).saturating_sub(span) / shape.stride[1];
         kernel.block_rows = fitting.min(BLOCK_PIXELS.div_ceil(width.max(1))).max(1);
         kernel
     }
 
-    fn groups(&self) -> usize {
-        if self.shape.is_depthwise() { 1 } else { self.shape.groups }
-    }
-
-    fn output_group(&self) -> usize {
-        self.shape.output_channels / self.groups()
-    }
-
     /// Panels of a group.
     fn panels(&self) -> usize {
-        self.output_group().div_ceil(PANEL)
-    }
-
-    /// Weights of one output channel.
-    fn group_weights(&self) -> usize {
-        self.shape.kernel_height * self.shape.kernel_width * self.shape.input_group()
+        self.shape.output_group().div_ceil(PANEL)
     }
 
     fn scratch_elements(&self) -> usize {
@@ -147,7 +138,7 @@ impl ConvBackwardWeights {
             return;
         }
         let shape = &self.shape;
-        let [height, width] = [shape.output_height(), shape.output_width()];
+        let [depth, height, width] = shape.output_size();
         assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
         assert!(x.len() >= shape.input_elements(), "x is too short for {shape:?}");
         assert!(dy.len() >= shape.output_elements(), "dy is too short for {shape:?}");
@@ -170,18 +161,28 @@ impl ConvBackwardWeights {
             self.clear(&units, &weights, dw);
             return;
         }
-        let mut first = true;
+        if let Some(depthwise) = &self.depthwise {
+            self.clear(&units, &weights, dw);
+            // SAFETY: the lengths were checked; these weights, or this partial sum, are this chunk's alone.
+            unsafe { depthwise.add(isa, rows, x, dy, dw) }
+            return;
+        }
+        // Not every plane of the output adds to every plane of the kernel.
+        let mut first = shape.kernel[0] == 1 && shape.padding[0] == (0, 0);
+        if !first {
+            self.clear(&units, &weights, dw);
+        }
+        let volume = shape.size.iter().product::<usize>() * shape.input_channels;
         let mut row = rows.start;
         while row < rows.end {
-            let image = row / height;
+            let plane = row / height;
             let line = row % height;
             let lines = line..(line + (rows.end - row).min(self.block_rows)).min(height);
             row += lines.len();
-            let x = &x[image * shape.height * shape.width * shape.input_channels..]
-                [..shape.height * shape.width * shape.input_channels];
-            let pixel = (image * height + lines.start) * width;
+            let x = &x[plane / depth * volume..][..volume];
+            let pixel = (plane * height + lines.start) * width;
             let dy = &dy[pixel * shape.output_channels..][..lines.len() * width * shape.output_channels];
-            self.run_block(isa, &lines, &units, &weights, x, dy, dw, !first);
+            self.run_block(isa, plane % depth, &lines, &units, &weights, x, dy, dw, !first);
             first = false;
         }
     }
@@ -201,14 +202,15 @@ impl ConvBackwardWeights {
     /// Output channels of a unit.
     fn unit_columns(&self, unit: usize) -> Range<usize> {
         let [group, panel] = [unit / self.panels(), unit % self.panels()];
-        let start = group * self.output_group();
-        start + panel * PANEL..start + ((panel + 1) * PANEL).min(self.output_group())
+        let channels = self.shape.output_group();
+        group * channels + panel * PANEL..group * channels + ((panel + 1) * PANEL).min(channels)
     }
 
-    /// Adds the output rows `lines` of one image, whose gradient is `dy`.
+    /// Adds the output rows `lines` of the plane `plane` of one volume, whose gradient is `dy`.
     fn run_block<T: Compute>(
         &self,
         isa: Isa,
+        plane: usize,
         lines: &Range<usize>,
         units: &Range<usize>,
         weights: &Range<usize>,
@@ -218,32 +220,48 @@ impl ConvBackwardWeights {
         accumulate: bool,
     ) {
         let shape = &self.shape;
+        let [depth, height, width] = shape.size;
         let channels = shape.input_channels;
-        let start = (lines.start * shape.stride_height) as isize - shape.padding.top as isize;
-        let span = (lines.len() - 1) * shape.stride_height + (shape.kernel_height - 1) * shape.dilation_height + 1;
+        let first = |axis: usize, i: usize| (i * shape.stride[axis]) as isize - shape.padding[axis].0 as isize;
+        let step = shape.dilation[0];
+        let z = |k: usize| first(0, plane) + (k * step) as isize;
+        let below = (0..shape.kernel[0]).take_while(|&k| z(k) < 0).count();
+        let inside = below..(0..shape.kernel[0]).take_while(|&k| z(k) < depth as isize).count().max(below);
+        let kernel_plane = shape.kernel[1] * shape.kernel[2] * shape.input_group();
+        let weights = weights.start.max(inside.start * kernel_plane)..weights.end.min(inside.end * kernel_plane);
+        if weights.is_empty() {
+            return;
+        }
+        let start = first(1, lines.start);
+        let span = (lines.len() - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1;
         let read = start..start + span as isize;
         let in_place = read.start >= 0
-            && read.end <= shape.height as isize
+            && read.end <= height as isize
             && self.columns.start >= 0
-            && self.columns.end <= shape.width as isize;
-        let room = if in_place { 0 } else { read.len() * self.columns.len() * channels };
-        workspace::with(room, |buffer: &mut [T]| {
-            let (pixels, width) = if in_place {
-                let first = (read.start as usize * shape.width + self.columns.start as usize) * channels;
-                (&x[first..], shape.width)
+            && self.columns.end <= width as isize;
+        let room = read.len() * self.columns.len() * channels;
+        workspace::with(if in_place { 0 } else { inside.len() * room }, |buffer: &mut [T]| {
+            let volume = height * width * channels;
+            let first_plane = z(inside.start) as usize;
+            let (pixels, width, plane_step) = if in_place {
+                let first = (read.start as usize * width + self.columns.start as usize) * channels;
+                (&x[first_plane * volume + first..], width, step * volume)
             } else {
-                let source = [shape.height, shape.width, channels];
-                copy_padded(x, source, read.clone(), self.columns.clone(), buffer);
-                (&*buffer, self.columns.len())
+                for (k, to) in buffer.chunks_exact_mut(room.max(1)).enumerate() {
+                    let from = &x[(first_plane + k * step) * volume..][..volume];
+                    copy_padded(from, [height, width, channels], read.clone(), self.columns.clone(), to);
+                }
+                (&*buffer, self.columns.len(), room)
             };
             workspace::with(2 * weights.len(), |rows: &mut [isize]| {
                 let (a_rows, c_rows) = rows.split_at_mut(weights.len());
                 let depth = shape.input_group();
                 for ((weight, a), c) in weights.clone().zip(a_rows.iter_mut()).zip(c_rows.iter_mut()) {
                     let [tap, channel] = [weight / depth, weight % depth];
-                    let y = tap / shape.kernel_width * shape.dilation_height;
-                    let x = tap % shape.kernel_width * shape.dilation_width;
-                    *a = ((y * width + x) * channels + channel) as isize;
+                    let z = tap / (shape.kernel[1] * shape.kernel[2]) - inside.start;
+                    let y = tap / shape.kernel[2] % shape.kernel[1] * shape.dilation[1];
+                    let x = tap % shape.kernel[2] * shape.dilation[2];
+                    *a = (z * plane_step + (y * width + x) * channels + channel) as isize;
                     *c = (weight * shape.output_channels) as isize;
                 }
                 workspace::with(lines.len(), |taps: &mut [Tap]| {
@@ -268,11 +286,10 @@ impl ConvBackwardWeights {
         accumulate: bool,
     ) {
         let shape = &self.shape;
-        let depthwise = shape.is_depthwise();
         let tiles = T::tiles(isa);
-        let output_width = shape.output_width();
-        let line_step = shape.stride_height * width * shape.input_channels;
-        let pixel_step = shape.stride_width * shape.input_channels;
+        let [_, _, output_width] = shape.output_size();
+        let line_step = shape.stride[1] * width * shape.input_channels;
+        let pixel_step = shape.stride[2] * shape.input_channels;
         // The reduction runs along a row; down the image where rows have one pixel.
         let (run, a_step, taps) =
             if output_width == 1 { (lines, line_step, &mut taps[..1]) } else { (output_width, pixel_step, taps) };
@@ -280,7 +297,7 @@ impl ConvBackwardWeights {
             let columns = self.unit_columns(unit);
             let group = unit / self.panels();
             // A last register that reaches beyond the row is padded where masks cost something.
-            let pad = !tiles.masked && !depthwise && !columns.len().is_multiple_of(tiles.lanes);
+            let pad = !tiles.masked && !columns.len().is_multiple_of(tiles.lanes);
             let stride = columns.len().next_multiple_of(PANEL_GRAIN);
             let room = if pad { lines * output_width * stride } else { 0 };
             workspace::with(room, |packed: &mut [T]| {
@@ -300,16 +317,14 @@ impl ConvBackwardWeights {
                     tap.a = (line * line_step) as isize;
                     tap.b = (line * output_width * b_step) as isize;
                 }
-                let a = if depthwise { columns.start } else { group * shape.input_group() };
-                let a = pixels.as_ptr().wrapping_add(a);
+                let a = pixels.as_ptr().wrapping_add(group * shape.input_group());
                 let mut column = 0;
                 while column < columns.len() {
-                    let vectors = if depthwise { 1 } else { tiles.vectors_for(columns.len() - column) };
-                    let most = if depthwise { MOST_ROWS } else { tiles.rows_for(vectors) };
+                    let vectors = tiles.vectors_for(columns.len() - column);
                     let wide = (vectors * tiles.lanes).min(columns.len() - column);
-                    for rows in row_tiles(a_rows.len(), most) {
+                    for rows in row_tiles(a_rows.len(), tiles.rows_for(vectors)) {
                         let tile = Tile {
-                            a: if depthwise { a.wrapping_add(column) } else { a },
+                            a,
                             rows: &a_rows[rows.clone()],
                             a_step: a_step as isize,
                             taps,
@@ -325,13 +340,7 @@ impl ConvBackwardWeights {
                         };
                         // SAFETY: weights, pixels and panels are inside of the buffers; this part of dw (or of the
                         // partial sums) is this chunk's alone.
-                        unsafe {
-                            if depthwise {
-                                T::elementwise_tile(isa, rows.len(), &tile);
-                            } else {
-                                T::tile(isa, rows.len(), vectors, &tile);
-                            }
-                        }
+                        unsafe { T::tile(isa, rows.len(), vectors, &tile) }
                     }
                     column += wide;
                 }

@@ -1,10 +1,11 @@
 //! The forward pass: `y[pixel, o] = activation(bias[o] + sum over taps and channels of x w)`.
 //!
-//! One phase: output (oh, ow) reads source (oh stride + kh dilation - padding). The weights are the matrix B as they
+//! One phase: output o reads source (o stride + k dilation - padding). The weights are the matrix B as they
 //! are in memory; where a group has more than 128 output channels, or not a multiple of 16, they are packed first, so
 //! that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`.
 
 use super::ConvShape;
+use super::depthwise::Depthwise;
 use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Compute, Epilogue, Gemm, GemmShape};
@@ -23,6 +24,7 @@ pub struct ConvForward {
 #[derive(Clone, Debug)]
 pub(super) enum Kernel {
     Product(Gemm),
+    Depthwise(Depthwise),
     Gather(Gather),
 }
 
@@ -32,34 +34,38 @@ impl ConvForward {
     pub fn new(shape: ConvShape, epilogue: Epilogue) -> Self {
         shape.check();
         if shape.is_pointwise() {
-            let pixels = shape.batch * shape.height * shape.width;
+            let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
             let product = Gemm::new(product, epilogue);
             if product.finish_chunks() == 0 {
                 return Self { shape, kernel: Kernel::Product(product) };
             }
         }
-        let depthwise = shape.is_depthwise();
+        if shape.is_depthwise() {
+            return Self { shape, kernel: Kernel::Depthwise(Depthwise::forward(&shape, epilogue)) };
+        }
+        let [depth, height, width] = shape.kernel;
+        let position = |axis: usize, k: usize| (k * shape.dilation[axis]) as isize - shape.padding[axis].0 as isize;
         let mut offsets = Vec::new();
-        for kh in 0..shape.kernel_height {
-            for kw in 0..shape.kernel_width {
-                offsets.push(Offset {
-                    y: (kh * shape.dilation_height) as isize - shape.padding.top as isize,
-                    x: (kw * shape.dilation_width) as isize - shape.padding.left as isize,
-                    tap: kh * shape.kernel_width + kw,
-                });
+        for z in 0..depth {
+            for y in 0..height {
+                for x in 0..width {
+                    let tap = (z * height + y) * width + x;
+                    offsets.push(Offset { at: [position(0, z), position(1, y), position(2, x)], tap });
+                }
             }
         }
         let output_group = shape.output_group();
         let geometry = Geometry {
             batch: shape.batch,
-            source: [shape.height, shape.width, shape.input_channels],
-            out: [shape.output_height(), shape.output_width(), shape.output_channels],
-            groups: if depthwise { 1 } else { shape.groups },
-            stride: [shape.stride_height, shape.stride_width],
-            step: [1, 1],
-            phases: vec![Phase { first: [0, 0], offsets, across: shape.kernel_width }],
-            depthwise,
+            source: shape.size,
+            source_channels: shape.input_channels,
+            out: shape.output_size(),
+            out_channels: shape.output_channels,
+            groups: shape.groups,
+            stride: shape.stride,
+            step: [1; 3],
+            phases: vec![Phase { first: [0; 3], offsets, taps: shape.kernel }],
             weights: WeightStrides {
                 tap: shape.input_group() * shape.output_channels,
                 group: output_group,
@@ -67,7 +73,7 @@ impl ConvForward {
                 column: 1,
             },
             weight_elements: shape.weight_elements(),
-            packed: !depthwise && (output_group > 128 || !output_group.is_multiple_of(16)),
+            packed: output_group > 128 || !output_group.is_multiple_of(16),
             epilogue,
         };
         Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }
@@ -115,21 +121,21 @@ impl ConvForward {
 impl Kernel {
     pub fn scratch_elements(&self) -> usize {
         match self {
-            Kernel::Product(_) => 0,
+            Kernel::Product(_) | Kernel::Depthwise(_) => 0,
             Kernel::Gather(gather) => gather.scratch_elements(),
         }
     }
 
     pub fn prepare_chunks(&self) -> usize {
         match self {
-            Kernel::Product(_) => 0,
+            Kernel::Product(_) | Kernel::Depthwise(_) => 0,
             Kernel::Gather(gather) => gather.prepare_chunks(),
         }
     }
 
     pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
         match self {
-            Kernel::Product(_) => panic!("there is nothing to prepare"),
+            Kernel::Product(_) | Kernel::Depthwise(_) => panic!("there is nothing to prepare"),
             Kernel::Gather(gather) => gather.prepare(isa, chunk, w, scratch),
         }
     }
@@ -137,6 +143,7 @@ impl Kernel {
     pub fn chunks(&self) -> usize {
         match self {
             Kernel::Product(product) => product.chunks(),
+            Kernel::Depthwise(depthwise) => depthwise.chunks(),
             Kernel::Gather(gather) => gather.chunks(),
         }
     }
@@ -153,6 +160,7 @@ impl Kernel {
     ) {
         match self {
             Kernel::Product(product) => product.run(isa, chunk, source, w, bias, out, scratch),
+            Kernel::Depthwise(depthwise) => depthwise.run(isa, chunk, source, w, bias, out),
             Kernel::Gather(gather) => gather.run(isa, chunk, source, w, bias, out, scratch),
         }
     }

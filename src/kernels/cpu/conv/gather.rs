@@ -1,18 +1,18 @@
 //! The loop nest under `forward` and `backward_input`: every output pixel gathers the source pixels that its taps name.
 //!
 //! ```text
-//! chunk = (rows of the output images, panels of 64 output channels)              fixed by shape
-//!   for block of rows           their source rows are copied once, with zeros around them, if the border is touched
-//!     for phase                 outputs whose taps lie alike: one, or stride x stride of a backward pass
+//! chunk = (rows of the output's planes, panels of 64 output channels)            fixed by shape
+//!   for block of a plane's rows   their source rows, of every plane that taps reach, are copied once, with zeros around
+//!                                 them, if the border of a plane is touched; planes outside are left out
+//!     for phase                 outputs whose taps lie alike: one, or the product of a backward pass's strides
 //!       for stretch of the reduction   at most 1024 deep: its weights stay in L2
 //!         for panel of 64 output channels
 //!           for tile of 6 or 12 pixels, which may belong to different rows
 //!             for tap, for p in its run      a run is a kernel row (all taps, if they touch) times the channels
 //! ```
 //!
-//! Output pixel `first + i * step` of a phase reads source pixels `i * stride + offset` for each tap's offset.
-//! Depthwise convolutions use elementwise tiles, whose reduction runs over the taps alone. Multiply-add units limit the
-//! speed of dense convolutions, loads that of depthwise ones.
+//! Output pixel `first + i * step` of a phase reads source pixels `i * stride + offset` for each tap's offset, along each
+//! axis. An image is a volume of one plane. Multiply-add units limit the speed.
 
 use super::{BLOCK_ELEMENTS, copy_padded};
 use crate::cpu::disjoint::Disjoint;
@@ -34,19 +34,19 @@ const PACK_ELEMENTS: usize = 32 * 1024;
 /// Which source pixel a tap reads, and which of the taps of `w` it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offset {
-    pub y: isize,
-    pub x: isize,
+    /// Plane, row, column.
+    pub at: [isize; 3],
     pub tap: usize,
 }
 
 /// Outputs `first + i * step` that read sources `i * stride + offset`.
 #[derive(Clone, Debug)]
 pub(super) struct Phase {
-    pub first: [usize; 2],
-    /// In ascending order, row by row.
+    pub first: [usize; 3],
+    /// In ascending order, plane by plane, row by row.
     pub offsets: Vec<Offset>,
-    /// How many there are in each row.
-    pub across: usize,
+    /// How many there are along each axis.
+    pub taps: [usize; 3],
 }
 
 /// Strides of `w`.
@@ -63,17 +63,17 @@ pub(super) struct WeightStrides {
 #[derive(Clone, Debug)]
 pub(super) struct Geometry {
     pub batch: usize,
-    /// Height, width, channels.
+    /// Depth, height, width.
     pub source: [usize; 3],
+    pub source_channels: usize,
     pub out: [usize; 3],
-    /// 1 where `depthwise`.
+    pub out_channels: usize,
     pub groups: usize,
     /// Between source pixels of neighbouring outputs of a phase.
-    pub stride: [usize; 2],
+    pub stride: [usize; 3],
     /// Between outputs of a phase.
-    pub step: [usize; 2],
+    pub step: [usize; 3],
     pub phases: Vec<Phase>,
-    pub depthwise: bool,
     pub weights: WeightStrides,
     pub weight_elements: usize,
     /// Weights are copied to panels in the scratch before the first chunk. Where they are not, taps are in order,
@@ -96,10 +96,11 @@ pub(super) struct Gather {
     order: Vec<usize>,
 }
 
-/// Where source pixels are: pixel (y, x) is at `(y - origin[0]) * width + x - origin[1]`.
+/// Where source pixels are: pixel (z, y, x) is at `(z - origin[0]) * plane + (y - origin[1]) * width + x - origin[2]`.
 struct Image<'a, T> {
     pixels: &'a [T],
-    origin: [isize; 2],
+    origin: [isize; 3],
+    plane: usize,
     width: usize,
 }
 
@@ -125,25 +126,26 @@ struct Stretch<'a> {
 impl Gather {
     /// `work` is the number of multiplications.
     pub fn new(geometry: Geometry, work: usize) -> Self {
-        let [_, out_width, _] = geometry.out;
+        let [out_depth, out_height, out_width] = geometry.out;
         let wanted = (work / CHUNK_WORK).clamp(1, MOST_CHUNKS);
-        let rows = Split::new(geometry.batch * geometry.out[0], wanted, 1);
+        let rows = Split::new(geometry.batch * out_depth * out_height, wanted, 1);
         let units = Split::new(geometry.groups * geometry.panels(), wanted / rows.parts, 1);
 
         let [mut columns, mut lines] = [None, None];
         for phase in &geometry.phases {
-            let count = phase_range(&(0..out_width), phase.first[1], geometry.step[1]).len();
-            for offset in phase.offsets.iter().filter(|_| count > 0) {
-                let last = ((count - 1) * geometry.stride[1]) as isize + offset.x;
-                columns = Some(hull(columns, offset.x..last + 1));
-                lines = Some(hull(lines, offset.y..offset.y + 1));
+            let count = phase_range(&(0..out_width), phase.first[2], geometry.step[2]).len();
+            for &Offset { at: [_, y, x], .. } in phase.offsets.iter().filter(|_| count > 0) {
+                let last = ((count - 1) * geometry.stride[2]) as isize + x;
+                columns = Some(hull(columns, x..last + 1));
+                lines = Some(hull(lines, y..y + 1));
             }
         }
         let [columns, lines] = [columns, lines].map(Option::unwrap_or_default);
-        let line = (columns.len() * geometry.source[2]).max(1);
+        let planes = geometry.phases.iter().map(|phase| phase.taps[0]).max().unwrap_or(1).min(geometry.source[0]);
+        let line = (columns.len() * geometry.source_channels * planes).max(1);
         let spare = (BLOCK_ELEMENTS / line).saturating_sub(lines.len());
         let most_pixels = (16 * 1024 / out_width.max(1)).max(1);
-        let block_rows = (spare / geometry.stride[0] * geometry.step[0]).clamp(1, most_pixels);
+        let block_rows = (spare / geometry.stride[1] * geometry.step[1]).clamp(1, most_pixels);
         let offsets = geometry.phases.iter().flat_map(|phase| &phase.offsets);
         let order = offsets.map(|offset| offset.tap).collect();
         Self { geometry, rows, units, block_rows, columns, order }
@@ -202,11 +204,13 @@ impl Gather {
         scratch: Disjoint<T>,
     ) {
         let geometry = &self.geometry;
-        let [height, width, channels] = geometry.source;
-        let [out_height, out_width, out_channels] = geometry.out;
+        let volume = geometry.source.iter().product::<usize>() * geometry.source_channels;
+        let [out_depth, out_height, out_width] = geometry.out;
+        let out_channels = geometry.out_channels;
+        let out_plane = out_height * out_width * out_channels;
         assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
-        assert!(source.len() >= geometry.batch * height * width * channels, "the source is too short");
-        assert!(out.len() >= geometry.batch * out_height * out_width * out_channels, "the output is too short");
+        assert!(source.len() >= geometry.batch * volume, "the source is too short");
+        assert!(out.len() >= geometry.batch * out_depth * out_plane, "the output is too short");
         assert!(bias.is_none_or(|bias| bias.len() >= out_channels), "the bias is too short");
         assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short");
         let weights = if geometry.packed {
@@ -224,14 +228,14 @@ impl Gather {
         }
         let mut row = rows.start;
         while row < rows.end {
-            let image = row / out_height;
+            let plane = row / out_height;
             let lines = row % out_height..(row % out_height + (rows.end - row)).min(out_height);
             row += lines.len();
-            let source = &source[image * height * width * channels..][..height * width * channels];
-            let out = out.as_ptr().wrapping_add(image * out_height * out_width * out_channels);
+            let source = &source[plane / out_depth * volume..][..volume];
+            let out = out.as_ptr().wrapping_add(plane * out_plane);
             for start in lines.clone().step_by(self.block_rows) {
                 let lines = start..(start + self.block_rows).min(lines.end);
-                self.run_block(isa, &lines, &units, source, weights, bias, out);
+                self.run_block(isa, plane % out_depth, &lines, &units, source, weights, bias, out);
                 if !geometry.epilogue.activation.in_store() {
                     self.activate(isa, &lines, &units, out);
                 }
@@ -239,10 +243,11 @@ impl Gather {
         }
     }
 
-    /// Computes the rows `lines` of one image.
+    /// Computes the rows `lines` of one plane, whose first element is at `out`.
     fn run_block<T: Compute>(
         &self,
         isa: Isa,
+        plane: usize,
         lines: &Range<usize>,
         units: &Range<usize>,
         source: &[T],
@@ -251,52 +256,68 @@ impl Gather {
         out: *mut T,
     ) {
         let geometry = &self.geometry;
-        let [height, width, channels] = geometry.source;
-        let mut read = None;
+        let [depth, height, width] = geometry.source;
+        let channels = geometry.source_channels;
+        let [mut planes, mut read] = [None, None];
         for phase in &geometry.phases {
-            let range = phase_range(lines, phase.first[0], geometry.step[0]);
-            if let (false, Some(low), Some(high)) = (range.is_empty(), phase.offsets.first(), phase.offsets.last()) {
-                let start = (range.start * geometry.stride[0]) as isize + low.y;
-                let end = ((range.end - 1) * geometry.stride[0]) as isize + high.y + 1;
-                read = Some(hull(read, start..end));
+            let deep = phase_range(&(plane..plane + 1), phase.first[0], geometry.step[0]);
+            let down = phase_range(lines, phase.first[1], geometry.step[1]);
+            if let (false, false, Some(low), Some(high)) =
+                (deep.is_empty(), down.is_empty(), phase.offsets.first(), phase.offsets.last())
+            {
+                let span = |range: Range<usize>, axis: usize| {
+                    let start = (range.start * geometry.stride[axis]) as isize + low.at[axis];
+                    let end = ((range.end - 1) * geometry.stride[axis]) as isize + high.at[axis] + 1;
+                    start..end
+                };
+                planes = Some(hull(planes, span(deep, 0)));
+                read = Some(hull(read, span(down, 1)));
             }
         }
+        let planes = planes.unwrap_or_default();
+        let planes = planes.start.clamp(0, depth as isize)..planes.end.clamp(0, depth as isize);
         let read = read.unwrap_or_default();
         let inside = |range: &Range<isize>, length: usize| range.start >= 0 && range.end <= length as isize;
         let in_place = inside(&read, height) && inside(&self.columns, width);
-        let room = if in_place { 0 } else { read.len() * self.columns.len() * channels };
-        workspace::with(room, |buffer: &mut [T]| {
+        let room = read.len() * self.columns.len();
+        workspace::with(if in_place { 0 } else { planes.len() * room * channels }, |buffer: &mut [T]| {
             let image = if in_place {
-                Image { pixels: source, origin: [0, 0], width }
+                Image { pixels: source, origin: [0; 3], plane: height * width, width }
             } else {
-                copy_padded(source, geometry.source, read.clone(), self.columns.clone(), buffer);
-                Image { pixels: buffer, origin: [read.start, self.columns.start], width: self.columns.len() }
+                let step = height * width * channels;
+                for (plane, to) in planes.clone().zip(buffer.chunks_exact_mut((room * channels).max(1))) {
+                    let from = &source[plane as usize * step..][..step];
+                    copy_padded(from, [height, width, channels], read.clone(), self.columns.clone(), to);
+                }
+                let origin = [planes.start, read.start, self.columns.start];
+                Image { pixels: buffer, origin, plane: room, width: self.columns.len() }
             };
             let mut position = 0;
             for phase in &geometry.phases {
-                let down = phase_range(lines, phase.first[0], geometry.step[0]);
-                for (down, offsets) in self.inside_taps(phase, down) {
-                    let position = position + offsets.start;
-                    self.run_phase(isa, phase, down, offsets, position, units, &image, weights, bias, out);
+                for i in phase_range(&(plane..plane + 1), phase.first[0], geometry.step[0]) {
+                    let down = phase_range(lines, phase.first[1], geometry.step[1]);
+                    for (down, kernel_rows) in self.inside_taps(phase, down) {
+                        self.run_phase(isa, phase, i, down, kernel_rows, position, units, &image, weights, bias, out);
+                    }
                 }
                 position += phase.offsets.len();
             }
         });
     }
 
-    /// Cuts the rows of a phase where the taps that are inside of the image, above and below, change.
+    /// Cuts the rows of a phase where the kernel rows that are inside of the image, above and below, change.
     fn inside_taps(&self, phase: &Phase, down: Range<usize>) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-        let [height, _, _] = self.geometry.source;
-        let stride = self.geometry.stride[0];
-        let across = phase.across.max(1);
+        let [_, height, _] = self.geometry.source;
+        let stride = self.geometry.stride[1];
+        let [_, kernel_rows, across] = phase.taps;
         // Short rows are worth less alone than the taps that they save.
-        let cut = self.geometry.out[1] / self.geometry.step[1] >= MOST_ROWS / 2;
+        let cut = self.geometry.out[2] / self.geometry.step[2] >= MOST_ROWS / 2;
         let inside = move |i: usize| {
-            let y = |offset: &Offset| (i * stride) as isize + offset.y;
-            let rows = || phase.offsets.iter().step_by(across);
+            let y = |offset: &Offset| (i * stride) as isize + offset.at[1];
+            let rows = || phase.offsets.iter().step_by(across.max(1)).take(kernel_rows);
             let above = rows().take_while(|&offset| y(offset) < 0).count();
             let reached = rows().take_while(|&offset| y(offset) < height as isize).count();
-            above * across..reached.max(above) * across
+            above..reached.max(above)
         };
         let mut start = down.start;
         std::iter::from_fn(move || {
@@ -304,7 +325,7 @@ impl Gather {
                 return None;
             }
             if !cut {
-                return Some((std::mem::replace(&mut start, down.end)..down.end, 0..phase.offsets.len()));
+                return Some((std::mem::replace(&mut start, down.end)..down.end, 0..kernel_rows));
             }
             let taps = inside(start);
             let end = (start + 1..down.end).find(|&i| inside(i) != taps).unwrap_or(down.end);
@@ -312,14 +333,15 @@ impl Gather {
         })
     }
 
-    /// Computes the outputs `down` x all of one phase over the taps `offsets`, the first of which is at `position`
-    /// among the taps of all phases.
+    /// Computes the outputs (`deep`, `down` x all) of one phase over its taps in `kernel_rows` of the planes that are
+    /// inside of the source. The phase's first tap is at `position` among the taps of all phases.
     fn run_phase<T: Compute>(
         &self,
         isa: Isa,
         phase: &Phase,
+        deep: usize,
         down: Range<usize>,
-        offsets: Range<usize>,
+        kernel_rows: Range<usize>,
         position: usize,
         units: &Range<usize>,
         image: &Image<T>,
@@ -328,35 +350,48 @@ impl Gather {
         out: *mut T,
     ) {
         let geometry = &self.geometry;
-        let [_, _, channels] = geometry.source;
-        let [_, out_width, out_channels] = geometry.out;
-        let across = phase_range(&(0..out_width), phase.first[1], geometry.step[1]);
+        let channels = geometry.source_channels;
+        let [_, _, out_width] = geometry.out;
+        let across = phase_range(&(0..out_width), phase.first[2], geometry.step[2]);
         let pixels = down.len() * across.len();
         if pixels == 0 {
             return;
         }
-        let offsets = &phase.offsets[offsets];
-        let count = offsets.len();
+        let [kernel_planes, all_rows, kernel_columns] = phase.taps;
+        let z = (deep * geometry.stride[0]) as isize;
+        let plane_of = |k: usize| z + phase.offsets[k * all_rows * kernel_columns].at[0];
+        let inside = |k: &usize| (0..geometry.source[0] as isize).contains(&plane_of(*k));
+        let kernel_planes = if all_rows * kernel_columns == 0 { 0 } else { kernel_planes };
+        let used_planes = || (0..kernel_planes).filter(inside);
+        let count = used_planes().count() * kernel_rows.len() * kernel_columns;
         workspace::with(2 * pixels, |rows: &mut [isize]| {
             workspace::with(2 * count, |taps: &mut [Tap]| {
                 let (a_rows, c_rows) = rows.split_at_mut(pixels);
                 let mut pixel = 0;
                 for i in down {
                     // Before a tap is added, this may lie outside of the image.
-                    let y = (i * geometry.stride[0]) as isize - image.origin[0];
-                    let out_row = (phase.first[0] + i * geometry.step[0]) * out_width + phase.first[1];
+                    let y = (i * geometry.stride[1]) as isize - image.origin[1];
+                    let out_row = (phase.first[1] + i * geometry.step[1]) * out_width + phase.first[2];
                     for j in across.clone() {
-                        let x = (j * geometry.stride[1]) as isize - image.origin[1];
+                        let x = (j * geometry.stride[2]) as isize - image.origin[2];
                         a_rows[pixel] = (y * image.width as isize + x) * channels as isize;
-                        c_rows[pixel] = ((out_row + j * geometry.step[1]) * out_channels) as isize;
+                        c_rows[pixel] = ((out_row + j * geometry.step[2]) * geometry.out_channels) as isize;
                         pixel += 1;
                     }
                 }
                 let pixels = Pixels { image, a_rows, c_rows, weights, bias, out };
                 let (taps, scaled) = taps.split_at_mut(count);
-                for (index, (tap, offset)) in taps.iter_mut().zip(offsets).enumerate() {
-                    tap.a = (offset.y * image.width as isize + offset.x) * channels as isize;
-                    tap.b = if geometry.depthwise { offset.tap } else { position + index } as isize;
+                let mut next = taps.iter_mut();
+                for plane in used_planes() {
+                    let from = (plane_of(plane) - image.origin[0]) * image.plane as isize;
+                    for row in kernel_rows.clone() {
+                        let first = (plane * all_rows + row) * kernel_columns;
+                        for (index, tap) in (first..first + kernel_columns).zip(&mut next) {
+                            let [_, y, x] = phase.offsets[index].at;
+                            tap.a = (from + y * image.width as isize + x) * channels as isize;
+                            tap.b = (position + index) as isize;
+                        }
+                    }
                 }
                 let mut panels = |stretch: &Stretch| {
                     for unit in units.clone() {
@@ -370,7 +405,7 @@ impl Gather {
                     return;
                 }
                 let depth = geometry.depth();
-                let merged = self.touching_taps(taps, phase.across);
+                let merged = self.touching_taps(taps, kernel_columns);
                 for index in 0..count / merged {
                     taps[index] = taps[index * merged];
                 }
@@ -392,9 +427,10 @@ impl Gather {
     /// How many neighbouring taps read one piece of memory: all, those of a kernel row, or 1.
     fn touching_taps(&self, taps: &[Tap], across: usize) -> usize {
         let geometry = &self.geometry;
-        let channels = geometry.source[2] as isize;
-        let touch = |taps: &[Tap]| taps.windows(2).all(|pair| pair[1].a - pair[0].a == channels);
-        let merged = if geometry.depthwise || geometry.groups > 1 {
+        let channels = geometry.source_channels as isize;
+        let touch =
+            |taps: &[Tap]| taps.windows(2).all(|pair| pair[1].a - pair[0].a == channels && pair[1].b - pair[0].b == 1);
+        let merged = if geometry.groups > 1 {
             1
         } else if touch(taps) {
             taps.len()
@@ -427,7 +463,7 @@ impl Gather {
         } else {
             (group * geometry.weights.group + columns.start, geometry.weights.row)
         };
-        let scale = if geometry.depthwise { geometry.weights.tap } else { depth * b_step };
+        let scale = depth * b_step;
         for (scaled, tap) in scaled.iter_mut().zip(stretch.taps) {
             scaled.a = tap.a + stretch.piece.start as isize;
             scaled.b = tap.b * scale as isize + (stretch.piece.start * b_step) as isize;
@@ -439,16 +475,15 @@ impl Gather {
         let tiles = T::tiles(isa);
         let mut column = columns.start;
         while column < columns.end {
-            let vectors = if geometry.depthwise { 1 } else { tiles.vectors_for(columns.end - column) };
+            let vectors = tiles.vectors_for(columns.end - column);
             let width = (vectors * tiles.lanes).min(columns.end - column);
             let bias = match pixels.bias {
                 Some(bias) if stretch.first => bias[out_start + column..][..width].as_ptr(),
                 _ => std::ptr::null(),
             };
-            let most = if geometry.depthwise { MOST_ROWS } else { tiles.rows_for(vectors) };
-            for rows in row_tiles(pixels.a_rows.len(), most) {
+            for rows in row_tiles(pixels.a_rows.len(), tiles.rows_for(vectors)) {
                 let tile = Tile {
-                    a: if geometry.depthwise { a.wrapping_add(column) } else { a },
+                    a,
                     rows: &pixels.a_rows[rows.clone()],
                     a_step: 1,
                     taps,
@@ -463,13 +498,7 @@ impl Gather {
                     relu: geometry.epilogue.activation == Activation::Relu && stretch.last,
                 };
                 // SAFETY: by this function's contract.
-                unsafe {
-                    if geometry.depthwise {
-                        T::elementwise_tile(isa, rows.len(), &tile);
-                    } else {
-                        T::tile(isa, rows.len(), vectors, &tile);
-                    }
-                }
+                unsafe { T::tile(isa, rows.len(), vectors, &tile) }
             }
             column += width;
         }
@@ -478,7 +507,7 @@ impl Gather {
     /// Applies the activation to the chunk's part of the rows `lines`.
     fn activate<T: Compute>(&self, isa: Isa, lines: &Range<usize>, units: &Range<usize>, out: *mut T) {
         let geometry = &self.geometry;
-        let [_, width, channels] = geometry.out;
+        let [width, channels] = [geometry.out[2], geometry.out_channels];
         let activation = geometry.epilogue.activation;
         let slice = |start: usize, length: usize| {
             // SAFETY: inside of this chunk's part of the output.
@@ -502,11 +531,11 @@ impl Gather {
 impl Geometry {
     /// Source channels that a tap sums over.
     fn depth(&self) -> usize {
-        if self.depthwise { 1 } else { self.source[2] / self.groups }
+        self.source_channels / self.groups
     }
 
     fn out_group(&self) -> usize {
-        self.out[2] / self.groups
+        self.out_channels / self.groups
     }
 
     /// Panels of a group.

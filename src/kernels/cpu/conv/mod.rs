@@ -1,20 +1,23 @@
-//! Convolutions over images in NHWC layout, weights as `[kernel height, kernel width, input channels / groups, output
-//! channels]`. A one-dimensional convolution is one over images of width 1 ([`ConvShape::sequence`]).
+//! Convolutions over volumes in NDHWC layout, weights as `[kernel depth, height, width, input channels / groups, output
+//! channels]`. Images are volumes of depth 1, sequences are images of width 1.
 //!
 //! ```text
-//! forward           y[n, oh, ow, o]  = activation(bias[o] + sum over kh, kw, i of x[n, h, w, i] w[kh, kw, i, o])
-//!                                      h = oh stride + kh dilation - padding top, w likewise
-//! backward_input    dx[n, h, w, i]   = the same sum read backwards: over kh, kw, o of dy w (transposed convolution)
-//! backward_weights  dw[kh, kw, i, o] = sum over n, oh, ow of x dy
+//! forward           y[n, o.., f]  = activation(bias[f] + sum over k.., i of x[n, p.., i] w[k.., i, f])
+//!                                   p = o stride + k dilation - padding, along each of the three axes
+//! backward_input    dx[n, p.., i] = the same sum read backwards: over k.., f of dy w (transposed convolution)
+//! backward_weights  dw[k.., i, f] = sum over n, o.. of x dy
 //! ```
 //!
 //! Nothing gathers patches into a matrix. All three are the register tile of `gemm::tile` with other addresses: rows
-//! are pixels (or weights), the reduction runs over kernel rows (or image rows) that lie in one piece in memory. Where
-//! the kernel reaches over the border, a few image rows are copied into a buffer with zeros around them first. 1 x 1
-//! convolutions are matrix products.
+//! are pixels (or weights), the reduction runs over kernel rows (or image rows) that lie in one piece in memory; planes of
+//! a volume are but more kernel rows. Where the kernel reaches over the border, a few image rows are copied into a buffer
+//! with zeros around them first. 1 x 1 convolutions are matrix products. Where every channel is a group of its own, the
+//! loops of `depthwise` run over channels instead.
 
 mod backward_input;
 mod backward_weights;
+mod depthwise;
+mod depthwise_weights;
 mod forward;
 mod gather;
 
@@ -26,32 +29,20 @@ pub use forward::ConvForward;
 
 use crate::cpu::gemm::Compute;
 
-/// Rows and columns of zeros around an image.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Padding {
-    pub top: usize,
-    pub bottom: usize,
-    pub left: usize,
-    pub right: usize,
-}
-
-/// The geometry of a convolution.
+/// The geometry of a convolution: depth, height and width of each thing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ConvShape {
     pub batch: usize,
-    pub height: usize,
-    pub width: usize,
+    pub size: [usize; 3],
     pub input_channels: usize,
     pub output_channels: usize,
-    pub kernel_height: usize,
-    pub kernel_width: usize,
-    pub stride_height: usize,
-    pub stride_width: usize,
-    pub dilation_height: usize,
-    pub dilation_width: usize,
+    pub kernel: [usize; 3],
+    pub stride: [usize; 3],
+    pub dilation: [usize; 3],
     /// Output channels `g * output_channels / groups ..` see only input channels `g * input_channels / groups ..`.
     pub groups: usize,
-    pub padding: Padding,
+    /// Zeros before and after.
+    pub padding: [(usize, usize); 3],
 }
 
 /// Positions of a window of `kernel` elements, `dilation` apart, over `length` elements between two paddings.
@@ -69,58 +60,36 @@ pub(crate) fn positions(
 }
 
 impl ConvShape {
-    /// A convolution along one axis: `x` is `[batch, length, input_channels]`, `w` is `[kernel, input_channels /
-    /// groups, output_channels]`.
-    pub fn sequence(
-        [batch, length, input_channels, output_channels]: [usize; 4],
-        [kernel, stride, dilation, groups]: [usize; 4],
-        [before, after]: [usize; 2],
-    ) -> Self {
-        Self {
-            batch,
-            height: length,
-            width: 1,
-            input_channels,
-            output_channels,
-            kernel_height: kernel,
-            kernel_width: 1,
-            stride_height: stride,
-            stride_width: 1,
-            dilation_height: dilation,
-            dilation_width: 1,
-            groups,
-            padding: Padding { top: before, bottom: after, left: 0, right: 0 },
-        }
-    }
-
-    pub fn output_height(&self) -> usize {
-        let Padding { top, bottom, .. } = self.padding;
-        positions(self.height, top, bottom, self.kernel_height, self.dilation_height, self.stride_height)
-    }
-
-    pub fn output_width(&self) -> usize {
-        let Padding { left, right, .. } = self.padding;
-        positions(self.width, left, right, self.kernel_width, self.dilation_width, self.stride_width)
+    /// Depth, height and width of `y`.
+    pub fn output_size(&self) -> [usize; 3] {
+        std::array::from_fn(|axis| {
+            let (before, after) = self.padding[axis];
+            positions(self.size[axis], before, after, self.kernel[axis], self.dilation[axis], self.stride[axis])
+        })
     }
 
     /// Elements of `x`.
     pub fn input_elements(&self) -> usize {
-        self.batch * self.height * self.width * self.input_channels
+        self.batch * self.size.iter().product::<usize>() * self.input_channels
     }
 
     /// Elements of `y`.
     pub fn output_elements(&self) -> usize {
-        self.batch * self.output_height() * self.output_width() * self.output_channels
+        self.batch * self.output_size().iter().product::<usize>() * self.output_channels
     }
 
     /// Elements of `w`.
     pub fn weight_elements(&self) -> usize {
-        self.kernel_height * self.kernel_width * self.input_group() * self.output_channels
+        self.taps() * self.input_group() * self.output_channels
     }
 
     /// Multiplications of the forward pass (the gradients have as many).
     fn work(&self) -> usize {
-        self.output_elements() * self.kernel_height * self.kernel_width * self.input_group()
+        self.output_elements() * self.taps() * self.input_group()
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel.iter().product()
     }
 
     fn input_group(&self) -> usize {
@@ -131,37 +100,40 @@ impl ConvShape {
         self.output_channels / self.groups
     }
 
-    /// One filter per channel: tiles multiply channels elementwise.
+    /// Each channel is a group.
     fn is_depthwise(&self) -> bool {
-        self.groups > 1 && self.groups == self.input_channels && self.groups == self.output_channels
+        self.groups > 1 && self.groups == self.input_channels
     }
 
     /// A matrix product of pixels and weights.
     fn is_pointwise(&self) -> bool {
-        self.kernel_height == 1
-            && self.kernel_width == 1
-            && self.stride_height == 1
-            && self.stride_width == 1
-            && self.groups == 1
-            && self.padding == Padding::default()
+        self.kernel == [1; 3] && self.stride == [1; 3] && self.groups == 1 && self.padding == [(0, 0); 3]
     }
 
     fn check(&self) {
-        assert!(
-            self.kernel_height > 0
-                && self.kernel_width > 0
-                && self.stride_height > 0
-                && self.stride_width > 0
-                && self.dilation_height > 0
-                && self.dilation_width > 0
-                && self.groups > 0,
-            "kernel, strides, dilations and groups start at 1: {self:?}"
-        );
+        let steps = [self.kernel, self.stride, self.dilation].concat();
+        assert!(!steps.contains(&0) && self.groups > 0, "kernel, strides, dilations and groups start at 1: {self:?}");
         assert!(
             self.input_channels.is_multiple_of(self.groups) && self.output_channels.is_multiple_of(self.groups),
             "groups divide the channels: {self:?}"
         );
     }
+}
+
+/// `(offset, tap)` along one axis of what positions `first + i * stride` of an input receive in the backward pass: output
+/// `i + offset`, through the tap. Offsets ascend.
+fn backward_taps(
+    first: usize,
+    kernel: usize,
+    dilation: usize,
+    stride: usize,
+    before: usize,
+) -> impl Iterator<Item = (isize, usize)> + Clone {
+    (0..kernel)
+        .rev()
+        .map(move |tap| ((first + before) as isize - (tap * dilation) as isize, tap))
+        .filter(move |(distance, _)| distance.rem_euclid(stride as isize) == 0)
+        .map(move |(distance, tap)| (distance.div_euclid(stride as isize), tap))
 }
 
 /// Elements of image rows that are worked on at once: a part of L2.

@@ -1,6 +1,6 @@
 //! Random convolutions on every instruction set against loops over every pixel, tap and channel.
 
-use super::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape, Padding};
+use super::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tests::Lcg;
 use crate::cpu::gemm::{Activation, Compute, Epilogue};
@@ -8,29 +8,25 @@ use crate::cpu::simd::Isa;
 
 /// Calls `f(input element, weight element, output element)` for every multiplication of the forward pass.
 fn for_each_product(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
-    let (inputs, outputs) = (shape.input_channels / shape.groups, shape.output_channels / shape.groups);
-    let (output_height, output_width) = (shape.output_height(), shape.output_width());
-    for n in 0..shape.batch {
-        for oh in 0..output_height {
-            for ow in 0..output_width {
-                for kh in 0..shape.kernel_height {
-                    for kw in 0..shape.kernel_width {
-                        let h = (oh * shape.stride_height + kh * shape.dilation_height).wrapping_sub(shape.padding.top);
-                        let w = (ow * shape.stride_width + kw * shape.dilation_width).wrapping_sub(shape.padding.left);
-                        if h >= shape.height || w >= shape.width {
-                            continue;
-                        }
-                        for o in 0..shape.output_channels {
-                            for i in 0..inputs {
-                                let channel = o / outputs * inputs + i;
-                                let input = ((n * shape.height + h) * shape.width + w) * shape.input_channels + channel;
-                                let tap = kh * shape.kernel_width + kw;
-                                let weight = (tap * inputs + i) * shape.output_channels + o;
-                                let output = ((n * output_height + oh) * output_width + ow) * shape.output_channels + o;
-                                f(input, weight, output);
-                            }
-                        }
-                    }
+    let (inputs, outputs) = (shape.input_group(), shape.output_group());
+    let [depth, height, width] = shape.output_size();
+    let at = |axis: usize, o: usize, k: usize| {
+        let position = o * shape.stride[axis] + k * shape.dilation[axis];
+        position.checked_sub(shape.padding[axis].0).filter(|&position| position < shape.size[axis])
+    };
+    for pixel in 0..shape.batch * depth * height * width {
+        let [n, oz] = [pixel / (depth * height * width), pixel / (height * width) % depth];
+        let [oy, ox] = [pixel / width % height, pixel % width];
+        for tap in 0..shape.taps() {
+            let [_, tall, wide] = shape.kernel;
+            let [kz, ky, kx] = [tap / (tall * wide), tap / wide % tall, tap % wide];
+            let (Some(z), Some(y), Some(x)) = (at(0, oz, kz), at(1, oy, ky), at(2, ox, kx)) else { continue };
+            let source = ((n * shape.size[0] + z) * shape.size[1] + y) * shape.size[2] + x;
+            for o in 0..shape.output_channels {
+                for i in 0..inputs {
+                    let input = source * shape.input_channels + o / outputs * inputs + i;
+                    let weight = (tap * inputs + i) * shape.output_channels + o;
+                    f(input, weight, pixel * shape.output_channels + o);
                 }
             }
         }
@@ -137,47 +133,43 @@ fn image(
 ) -> ConvShape {
     ConvShape {
         batch,
-        height,
-        width,
+        size: [1, height, width],
         input_channels,
         output_channels,
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride_height: 1,
-        stride_width: 1,
-        dilation_height: 1,
-        dilation_width: 1,
+        kernel: [1, kernel, kernel],
+        stride: [1; 3],
+        dilation: [1; 3],
         groups: 1,
-        padding: Padding { top: padding, bottom: padding, left: padding, right: padding },
+        padding: [(0, 0), (padding, padding), (padding, padding)],
     }
+}
+
+/// Any geometry; of three axes where `volume` says so.
+fn any(groups: usize, channels: [usize; 2], volume: bool, random: &mut Lcg) -> ConvShape {
+    let mut shape = ConvShape {
+        batch: 1 + random.below(3),
+        size: [1 + random.below(5), 1 + random.below(9), 1 + random.below(12)],
+        input_channels: groups * channels[0],
+        output_channels: groups * channels[1],
+        kernel: [1 + random.below(3), 1 + random.below(4), 1 + random.below(4)],
+        stride: [0; 3].map(|_| 1 + random.below(3)),
+        dilation: [1 + random.below(2), 1 + random.below(2), 1 + random.below(3)],
+        groups,
+        padding: [0; 3].map(|_| (random.below(4), random.below(4))),
+    };
+    if !volume {
+        (shape.size[0], shape.kernel[0], shape.stride[0], shape.padding[0]) = (1, 1, 1, (0, 0));
+    }
+    shape
 }
 
 #[test]
 fn random_geometry() {
     let mut random = Lcg::new(5);
-    for _ in 0..250 {
+    for case in 0..250 {
         let groups = [1, 1, 1, 2, 3][random.below(5)];
-        let shape = ConvShape {
-            batch: 1 + random.below(3),
-            height: 1 + random.below(9),
-            width: 1 + random.below(12),
-            input_channels: groups * (1 + random.below(7)),
-            output_channels: groups * [1, 3, 8, 10, 16, 20, 33, 70][random.below(8)],
-            kernel_height: 1 + random.below(4),
-            kernel_width: 1 + random.below(4),
-            stride_height: 1 + random.below(3),
-            stride_width: 1 + random.below(3),
-            dilation_height: 1 + random.below(2),
-            dilation_width: 1 + random.below(3),
-            groups,
-            padding: Padding {
-                top: random.below(4),
-                bottom: random.below(4),
-                left: random.below(4),
-                right: random.below(4),
-            },
-        };
-        check_both(&shape, &mut random);
+        let channels = [1 + random.below(7), [1, 3, 8, 10, 16, 20, 33, 70][random.below(8)]];
+        check_both(&any(groups, channels, case % 5 < 2, &mut random), &mut random);
     }
 }
 
@@ -186,30 +178,46 @@ fn depthwise() {
     let mut random = Lcg::new(6);
     for channels in [2, 3, 8, 15, 16, 17, 50, 64, 100] {
         for (kernel, stride, dilation) in [(3, 1, 1), (3, 2, 1), (5, 1, 2), (2, 3, 1)] {
-            let mut shape = image([2, 8, 9], [channels, channels], kernel, 1);
+            let mut shape = image([2, 8, 19], [channels, channels], kernel, 1);
             shape.groups = channels;
-            (shape.stride_height, shape.stride_width) = (stride, stride);
-            (shape.dilation_height, shape.dilation_width) = (dilation, dilation);
+            shape.stride = [1, stride, stride];
+            shape.dilation = [1, dilation, dilation];
             check_both(&shape, &mut random);
             // A multiplier.
             shape.output_channels *= 2;
             check::<f32>(&shape, &mut random);
         }
     }
+    for case in 0..150 {
+        let channels = [2, 3, 16, 21][random.below(4)];
+        check_both(&any(channels, [1, 1 + random.below(3)], case % 5 < 2, &mut random), &mut random);
+    }
+}
+
+#[test]
+fn repeated_channels_in_several_blocks() {
+    let mut random = Lcg::new(13);
+    let mut shape = image([2, 40, 50], [24, 72], 3, 1);
+    shape.groups = 24;
+    check::<f32>(&shape, &mut random);
+    shape.stride = [1, 2, 2];
+    check::<f32>(&shape, &mut random);
 }
 
 #[test]
 fn sequences() {
     let mut random = Lcg::new(7);
     for (length, kernel, stride, dilation, padding) in [
-        (50, 7, 3, 1, [0, 0]),
-        (40, 3, 1, 1, [1, 1]),
-        (40, 2, 1, 4, [4, 0]),
-        (3, 5, 1, 1, [0, 0]),
-        (600, 3, 2, 1, [2, 0]),
+        (50, 7, 3, 1, (0, 0)),
+        (40, 3, 1, 1, (1, 1)),
+        (40, 2, 1, 4, (4, 0)),
+        (3, 5, 1, 1, (0, 0)),
+        (600, 3, 2, 1, (2, 0)),
     ] {
         for [inputs, outputs] in [[1, 1], [4, 16], [20, 32], [130, 129]] {
-            let shape = ConvShape::sequence([2, length, inputs, outputs], [kernel, stride, dilation, 1], padding);
+            let mut shape = image([2, length, 1], [inputs, outputs], 1, 0);
+            (shape.kernel[1], shape.stride[1], shape.dilation[1]) = (kernel, stride, dilation);
+            shape.padding[1] = padding;
             check_both(&shape, &mut random);
         }
     }
@@ -229,6 +237,16 @@ fn many_channels_and_chunks() {
         ([1, 1, 1], [4, 4], 1, 0),
     ] {
         check_both(&image(size, channels, kernel, padding), &mut random);
+    }
+    // Volumes of several blocks, with planes that reach over the border.
+    for (size, channels, kernel, stride) in [
+        ([6, 12, 12], [12, 20], [3; 3], [1; 3]),
+        ([7, 20, 18], [40, 16], [3, 3, 3], [2; 3]),
+        ([5, 9, 1], [6, 8], [2, 3, 1], [1; 3]),
+    ] {
+        let mut shape = image([2, 1, 1], channels, 1, 0);
+        (shape.size, shape.kernel, shape.stride, shape.padding) = (size, kernel, stride, [(1, 1); 3]);
+        check_both(&shape, &mut random);
     }
     let weights = ConvBackwardWeights::new(image([8, 16, 16], [8, 16], 3, 1));
     assert!(weights.finish_chunks() > 0 && weights.chunks() > 1);

@@ -16,7 +16,7 @@
 pub mod epilogue;
 mod pack;
 pub mod tile;
-mod vector;
+pub(crate) mod vector;
 mod vector_product;
 
 use std::ops::Range;

@@ -9,15 +9,15 @@
 //!   for p in 0..run                                steps inside of it
 //!     b[j]   = B[tap.b + p * b_step + j * LANES ..]            VECTORS loads
 //!     for i in 0..ROWS
-//!       a    = A[rows[i] + tap.a + p * a_step]                 one broadcast (elementwise: one load)
+//!       a    = A[rows[i] + tap.a + p * a_step]                 one broadcast
 //!       C[i, j] += a * b[j]                                    VECTORS fused multiply-adds
 //! ```
 //!
 //! At 6 x 4 or 12 x 2 registers the multiply-add units limit the speed: 24 of them for 10 or 14 loads. More than 24
 //! accumulators spill. Bias and old output enter as the accumulators' first values, so that storing needs no more than
-//! the `ReLU`. *Elementwise* tiles multiply vectors by vectors (depthwise convolution) and are bound by loads.
+//! the `ReLU`.
 
-use super::vector::{Portable, Vector};
+use super::vector::{Portable, Vector, Work};
 use crate::cpu::simd::Isa;
 use crate::cpu::vector_math::VectorMath;
 use crate::cpu::workspace::Plain;
@@ -58,11 +58,9 @@ pub struct Tile<'a, T> {
 ///
 /// # Safety
 /// The instruction set of `V` is there; all addresses that the loop nest above names are valid, except that lanes of B
-/// beyond `columns` need only be readable where `V` has no free masks and the tile is not elementwise.
+/// beyond `columns` need only be readable where `V` has no free masks.
 #[inline(always)]
-pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(
-    tile: &Tile<V::Element>,
-) {
+pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(tile: &Tile<V::Element>) {
     // SAFETY: by this function's contract.
     unsafe {
         let tail = tile.columns - (VECTORS - 1) * V::LANES;
@@ -97,11 +95,7 @@ pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize,
         for (row, start) in rows.iter_mut().enumerate() {
             *start = tile.a.wrapping_offset(tile.rows[row]);
         }
-        if ELEMENTWISE && !V::MASKS_ARE_FREE && whole {
-            reduce::<V, ROWS, VECTORS, ELEMENTWISE, false>(tile, &rows, mask, &mut sums);
-        } else {
-            reduce::<V, ROWS, VECTORS, ELEMENTWISE, ELEMENTWISE>(tile, &rows, mask, &mut sums);
-        }
+        reduce::<V, ROWS, VECTORS>(tile, &rows, mask, &mut sums);
 
         if tile.relu {
             for sums in &mut sums {
@@ -124,12 +118,12 @@ pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize,
     }
 }
 
-/// The reduction. `MASKED` loads the last register through the mask even where that costs something.
+/// The reduction.
 ///
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn reduce<V: Vector, const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool, const MASKED: bool>(
+unsafe fn reduce<V: Vector, const ROWS: usize, const VECTORS: usize>(
     tile: &Tile<V::Element>,
     rows: &[*const V::Element; ROWS],
     mask: V::Mask,
@@ -145,21 +139,11 @@ unsafe fn reduce<V: Vector, const ROWS: usize, const VECTORS: usize, const ELEME
                 let mut factors = [V::zero(); VECTORS];
                 for (j, factor) in factors.iter_mut().enumerate() {
                     let from = b.add(j * V::LANES);
-                    *factor = if j + 1 == VECTORS && (MASKED || V::MASKS_ARE_FREE) {
-                        V::load_part(from, mask)
-                    } else {
-                        V::load(from)
-                    };
+                    *factor =
+                        if j + 1 == VECTORS && V::MASKS_ARE_FREE { V::load_part(from, mask) } else { V::load(from) };
                 }
                 for row in 0..ROWS {
-                    let from = rows[row].wrapping_offset(at);
-                    let a = if !ELEMENTWISE {
-                        V::splat(from)
-                    } else if MASKED || V::MASKS_ARE_FREE {
-                        V::load_part(from, mask)
-                    } else {
-                        V::load(from)
-                    };
+                    let a = V::splat(rows[row].wrapping_offset(at));
                     for j in 0..VECTORS {
                         total[row][j] = a.multiply_add(factors[j], total[row][j]);
                     }
@@ -211,11 +195,11 @@ pub trait Compute: VectorMath + Plain {
     /// `isa` is available, `Tiles` has such a tile, and the addresses are valid (see the module's loop nest).
     unsafe fn tile(isa: Isa, rows: usize, vectors: usize, tile: &Tile<Self>);
 
-    /// Runs an elementwise tile of `rows` registers.
+    /// Runs a loop nest with the registers of `isa`.
     ///
     /// # Safety
-    /// As for `tile`, with `rows <= MOST_ROWS`.
-    unsafe fn elementwise_tile(isa: Isa, rows: usize, tile: &Tile<Self>);
+    /// `isa` is available, and what `work` asks for holds.
+    unsafe fn work<W: Work<Self>>(isa: Isa, work: W);
 
     /// `to[c * to_stride + r] = from[r * from_stride + c]`
     ///
@@ -233,9 +217,9 @@ pub trait Compute: VectorMath + Plain {
 }
 
 macro_rules! call {
-    ($v:ty, $tile:ident, $vectors:literal, $elementwise:literal, $rows:ident: $($n:literal)*) => {
+    ($v:ty, $tile:ident, $vectors:literal, $rows:ident: $($n:literal)*) => {
         match $rows {
-            $($n => <$v>::tile::<$n, $vectors, $elementwise>($tile),)*
+            $($n => <$v>::tile::<$n, $vectors>($tile),)*
             _ => unreachable!("no tile of {} x {} registers", $rows, $vectors),
         }
     };
@@ -244,9 +228,9 @@ macro_rules! call {
 macro_rules! call_wide {
     ($v:ty, $tile:ident, $rows:ident, $vectors:ident) => {
         match $vectors {
-            4 => call!($v, $tile, 4, false, $rows: 1 2 3 4 5 6),
-            2 => call!($v, $tile, 2, false, $rows: 1 2 3 4 5 6 7 8 9 10 11 12),
-            _ => call!($v, $tile, 1, false, $rows: 1 2 3 4 5 6 7 8 9 10 11 12),
+            4 => call!($v, $tile, 4, $rows: 1 2 3 4 5 6),
+            2 => call!($v, $tile, 2, $rows: 1 2 3 4 5 6 7 8 9 10 11 12),
+            _ => call!($v, $tile, 1, $rows: 1 2 3 4 5 6 7 8 9 10 11 12),
         }
     };
 }
@@ -254,8 +238,8 @@ macro_rules! call_wide {
 macro_rules! call_narrow {
     ($v:ty, $tile:ident, $rows:ident, $vectors:ident) => {
         match $vectors {
-            2 => call!($v, $tile, 2, false, $rows: 1 2 3 4 5 6),
-            _ => call!($v, $tile, 1, false, $rows: 1 2 3 4 5 6 7 8 9 10 11 12),
+            2 => call!($v, $tile, 2, $rows: 1 2 3 4 5 6),
+            _ => call!($v, $tile, 1, $rows: 1 2 3 4 5 6 7 8 9 10 11 12),
         }
     };
 }
@@ -285,17 +269,15 @@ macro_rules! compute {
                 }
             }
 
-            unsafe fn elementwise_tile(isa: Isa, rows: usize, tile: &Tile<$t>) {
+            unsafe fn work<W: Work<$t>>(isa: Isa, work: W) {
                 // SAFETY: by this function's contract.
                 unsafe {
                     match isa {
                         #[cfg(target_arch = "x86_64")]
-                        Isa::Avx512 => {
-                            call!(super::vector::$avx512, tile, 1, true, rows: 1 2 3 4 5 6 7 8 9 10 11 12);
-                        }
+                        Isa::Avx512 => super::vector::$avx512::work(work),
                         #[cfg(target_arch = "x86_64")]
-                        Isa::Avx2 => call!(super::vector::$avx2, tile, 1, true, rows: 1 2 3 4 5 6 7 8 9 10 11 12),
-                        _ => call!($portable, tile, 1, true, rows: 1 2 3 4 5 6 7 8 9 10 11 12),
+                        Isa::Avx2 => super::vector::$avx2::work(work),
+                        _ => <$portable>::work(work),
                     }
                 }
             }

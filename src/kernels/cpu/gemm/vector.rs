@@ -7,6 +7,15 @@
 use super::tile::{Tile, compute};
 use crate::cpu::float::Float;
 
+/// A loop nest over registers, which [`Compute::work`](super::tile::Compute::work) compiles for each instruction set.
+pub trait Work<T> {
+    /// The loops; to be marked `#[inline(always)]`, as is all that they call.
+    ///
+    /// # Safety
+    /// The instruction set of `V` is there; what else holds, the type says.
+    unsafe fn run<V: Vector<Element = T>>(self);
+}
+
 /// A register of `LANES` elements.
 ///
 /// # Safety
@@ -33,7 +42,9 @@ pub unsafe trait Vector: Copy {
     /// `max(self, 0)`, keeping NaN.
     unsafe fn relu(self) -> Self;
     /// [`compute`], compiled for this instruction set.
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(tile: &Tile<Self::Element>);
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(tile: &Tile<Self::Element>);
+    /// `work`, compiled for this instruction set.
+    unsafe fn work<W: Work<Self::Element>>(work: W);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -41,7 +52,7 @@ pub use x86::{F32x8, F32x16, F64x4, F64x8};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Tile, Vector, compute};
+    use super::{Tile, Vector, Work, compute};
     // Dozens of intrinsics, which no name of ours resembles.
     #[allow(clippy::wildcard_imports)]
     use std::arch::x86_64::*;
@@ -125,18 +136,24 @@ mod x86 {
                     Self(unsafe { $max($zero(), self.0) })
                 }
                 #[inline(always)]
-                unsafe fn tile<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(
-                    tile: &Tile<$element>,
-                ) {
+                unsafe fn tile<const ROWS: usize, const VECTORS: usize>(tile: &Tile<$element>) {
                     #[target_feature(enable = $features)]
-                    unsafe fn compiled<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(
-                        tile: &Tile<$element>,
-                    ) {
+                    unsafe fn compiled<const ROWS: usize, const VECTORS: usize>(tile: &Tile<$element>) {
                         // SAFETY: as for `tile`.
-                        unsafe { compute::<$name, ROWS, VECTORS, ELEMENTWISE>(tile) }
+                        unsafe { compute::<$name, ROWS, VECTORS>(tile) }
                     }
                     // SAFETY: by the trait's contract.
-                    unsafe { compiled::<ROWS, VECTORS, ELEMENTWISE>(tile) }
+                    unsafe { compiled::<ROWS, VECTORS>(tile) }
+                }
+                #[inline(always)]
+                unsafe fn work<W: Work<$element>>(work: W) {
+                    #[target_feature(enable = $features)]
+                    unsafe fn compiled<W: Work<$element>>(work: W) {
+                        // SAFETY: as for `work`.
+                        unsafe { work.run::<$name>() }
+                    }
+                    // SAFETY: by the trait's contract.
+                    unsafe { compiled(work) }
                 }
             }
         };
@@ -252,8 +269,13 @@ unsafe impl<T: Float, const LANES: usize> Vector for Portable<T, LANES> {
         Self(lanes)
     }
     #[inline(always)]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize, const ELEMENTWISE: bool>(tile: &Tile<T>) {
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(tile: &Tile<T>) {
         // SAFETY: by the trait's contract.
-        unsafe { compute::<Self, ROWS, VECTORS, ELEMENTWISE>(tile) }
+        unsafe { compute::<Self, ROWS, VECTORS>(tile) }
+    }
+    #[inline(always)]
+    unsafe fn work<W: Work<T>>(work: W) {
+        // SAFETY: by the trait's contract.
+        unsafe { work.run::<Self>() }
     }
 }
