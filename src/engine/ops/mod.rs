@@ -13,6 +13,7 @@ pub mod index;
 pub mod linalg;
 pub mod math;
 pub mod nn;
+pub mod order;
 pub mod random;
 pub mod reduce;
 pub mod rnn;
@@ -237,6 +238,17 @@ registry! {
     Take => index::take::Take,
     TakeGrad => index::take::TakeGrad,
     OneHot => index::one_hot::OneHot,
+    TakeAlong => index::take_along::TakeAlong,
+    TakeAlongGrad => index::take_along::TakeAlongGrad,
+    GatherNd => index::places::GatherNd,
+    ScatterNd => index::places::ScatterNd,
+    DynamicSlice => index::dynamic_slice::DynamicSlice,
+    SliceUpdate => index::dynamic_slice::SliceUpdate,
+    Sort => order::sort::Sort,
+    TopK => order::top_k::TopK,
+    SearchSorted => order::search_sorted::SearchSorted,
+    Cumulate => order::cumulate::Cumulate,
+    LinearRecurrence => order::linear_recurrence::LinearRecurrence,
     RandomUniform => random::uniform::RandomUniform,
     RandomNormal => random::normal::RandomNormal,
     TruncatedNormal => random::truncated_normal::TruncatedNormal,

@@ -49,7 +49,7 @@ impl std::error::Error for IndexOutOfRange {}
 
 /// `index` as a row number; negative ones count from the end.
 #[inline(always)]
-fn resolve<I: Copy + Into<i64>>(position: usize, index: I, size: usize) -> Result<usize, IndexOutOfRange> {
+pub(super) fn resolve<I: Copy + Into<i64>>(position: usize, index: I, size: usize) -> Result<usize, IndexOutOfRange> {
     let index = index.into();
     let wrapped = if index < 0 { index + size as i64 } else { index };
     if wrapped >= 0 && (wrapped as usize) < size {
@@ -138,7 +138,7 @@ fn take_elements<const BYTES: usize, I: Copy + Into<i64>>(
 
 /// Which rows and columns of `[outer, size, inner]` a scattering chunk owns.
 #[derive(Clone, Debug)]
-struct Scatter {
+pub(super) struct Scatter {
     outer: usize,
     size: usize,
     count: usize,
@@ -150,13 +150,13 @@ struct Scatter {
 }
 
 /// What one chunk owns.
-struct Own {
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
+pub(super) struct Own {
+    pub(super) rows: std::ops::Range<usize>,
+    pub(super) columns: std::ops::Range<usize>,
 }
 
 impl Scatter {
-    fn new(outer: usize, size: usize, count: usize, inner: usize, element_size: usize) -> Self {
+    pub(super) fn new(outer: usize, size: usize, count: usize, inner: usize, element_size: usize) -> Self {
         let bytes = outer * (size + 2 * count) * inner * element_size;
         let wanted = (bytes / CHUNK_BYTES).clamp(1, MAX_COLUMN_PARTS * MAX_ROW_PARTS);
         let column_parts = (inner * element_size / COLUMN_BYTES).clamp(1, MAX_COLUMN_PARTS.min(wanted));
@@ -167,11 +167,11 @@ impl Scatter {
         Self { outer, size, count, inner, column_parts, column_grain, row_parts }
     }
 
-    fn chunks(&self) -> usize {
+    pub(super) fn chunks(&self) -> usize {
         self.column_parts * self.row_parts
     }
 
-    fn own(&self, chunk: usize) -> Own {
+    pub(super) fn own(&self, chunk: usize) -> Own {
         Own {
             rows: part(self.outer * self.size, self.row_parts, chunk / self.column_parts, 1),
             columns: part(self.inner, self.column_parts, chunk % self.column_parts, self.column_grain),

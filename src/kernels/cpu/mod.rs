@@ -1,8 +1,10 @@
 //! CPU kernels. One file a kernel; `simd` picks the instruction set once per process.
 
+pub mod along;
 pub mod arg_reduce;
 pub mod cast;
 pub mod conv;
+pub mod cumulate;
 pub mod disjoint;
 pub mod elementary;
 pub mod elementwise;
@@ -19,8 +21,10 @@ pub mod random;
 pub mod reduce;
 pub mod resample;
 pub mod rnn;
+pub mod scatter;
 pub mod simd;
 pub mod softmax;
+pub mod sort;
 pub mod update;
 pub mod vector_math;
 pub mod workspace;

@@ -20,6 +20,14 @@ unsafe impl Plain for f64 {}
 unsafe impl Plain for isize {}
 // SAFETY: any bits are a number.
 unsafe impl Plain for usize {}
+// SAFETY: any bits are a number.
+unsafe impl Plain for u8 {}
+// SAFETY: any bits are a number.
+unsafe impl Plain for u16 {}
+// SAFETY: any bits are a number.
+unsafe impl Plain for u32 {}
+// SAFETY: any bits are a number.
+unsafe impl Plain for u64 {}
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]

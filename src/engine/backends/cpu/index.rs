@@ -45,12 +45,12 @@ macro_rules! indices {
     };
 }
 
-fn out_of_range(error: gather::IndexOutOfRange) -> Error {
+pub(super) fn out_of_range(error: gather::IndexOutOfRange) -> Error {
     Error::index(error.to_string())
 }
 
 /// `[outer, size, inner]` around one axis.
-fn around(sizes: &[usize], axis: usize) -> (usize, usize, usize) {
+pub(super) fn around(sizes: &[usize], axis: usize) -> (usize, usize, usize) {
     (sizes[..axis].iter().product(), sizes[axis], sizes[axis + 1..].iter().product())
 }
 

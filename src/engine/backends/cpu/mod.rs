@@ -11,6 +11,8 @@ mod lowered;
 mod matmul;
 mod movement;
 mod norm;
+mod order;
+mod places;
 mod pool;
 mod random;
 mod reduce;
@@ -82,6 +84,17 @@ impl Backend for Cpu {
             Op::Take(op) => index::take(op, inputs, outputs),
             Op::TakeGrad(op) => index::take_grad(isa, op, inputs, outputs),
             Op::OneHot(op) => index::one_hot(op, inputs, outputs),
+            Op::TakeAlong(op) => places::take_along(op, inputs, outputs),
+            Op::TakeAlongGrad(op) => places::take_along_grad(op, inputs, outputs),
+            Op::GatherNd(op) => places::gather(op, inputs, outputs),
+            Op::ScatterNd(op) => places::scatter(op, inputs, outputs),
+            Op::DynamicSlice(_) => places::dynamic_slice(inputs, outputs),
+            Op::SliceUpdate(_) => places::slice_update(inputs, outputs),
+            Op::Sort(op) => order::sort(op, inputs),
+            Op::TopK(op) => order::top_k(op, inputs, outputs),
+            Op::SearchSorted(op) => order::search_sorted(op, inputs, outputs),
+            Op::Cumulate(op) => order::cumulate(op, inputs, outputs),
+            Op::LinearRecurrence(op) => order::linear_recurrence(op, inputs, outputs),
             Op::RandomUniform(op) => random::uniform(isa, op, outputs),
             Op::RandomNormal(op) => random::normal(isa, op, outputs),
             Op::TruncatedNormal(op) => random::truncated_normal(isa, op, outputs),

@@ -33,6 +33,8 @@ macro_rules! numbers {
     }};
 }
 
+pub(super) use numbers;
+
 pub fn reduce(isa: Isa, op: &Reduce, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let sizes = inputs[0].shape.concrete()?;
     let axes = reduced_axes(op.axes.as_deref(), sizes.len())?;

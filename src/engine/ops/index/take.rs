@@ -28,6 +28,14 @@ pub fn narrow_indices(graph: &mut Graph, indices: Value) -> Result<Value> {
     if graph.dtype(indices) == DType::Uint64 { graph.cast(indices, DType::Int64) } else { Ok(indices) }
 }
 
+/// As `narrow_indices` for kernels that read int32 and int64 alone; `None` where the indices are one of these.
+pub fn cast_indices(graph: &mut Graph, indices: Value) -> Option<Result<Value>> {
+    match graph.dtype(indices) {
+        DType::Int32 | DType::Int64 => None,
+        _ => Some(graph.cast(indices, DType::Int64)),
+    }
+}
+
 impl Operation for Take {
     const NAME: &'static str = "take";
 

@@ -11,14 +11,14 @@ use crate::core::{DType, Dim, Result, Shape};
 use crate::ops::{Graph, Op, Value};
 
 /// A reduction of 16-bit floats, which are storage: computed in float32, rounded once.
-fn half_by_float32(op: Op, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+pub fn half_by_float32(op: Op, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
     let dtype = graph.dtype(inputs[0]);
     if !dtype.is_float() || dtype.is_compute_float() {
         return None;
     }
     let run = || -> Result<Vec<Value>> {
-        let wide = graph.cast(inputs[0], DType::Float32)?;
-        let result = graph.apply(op, &[wide])?;
+        let wide = inputs.iter().map(|&input| graph.cast(input, DType::Float32)).collect::<Result<Vec<_>>>()?;
+        let result = graph.apply(op, &wide)?;
         let back = if graph.dtype(result).is_float() { graph.cast(result, dtype)? } else { result };
         Ok(vec![back])
     };
