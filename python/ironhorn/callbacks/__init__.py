@@ -1,44 +1,10 @@
-"""Callbacks: `keras.callbacks`."""
+"""Callbacks: `keras.callbacks`. Their names stand in `__init__.pyi`; modules are imported when first used."""
 
-from __future__ import annotations
+from ironhorn.backend.lazy import attach
 
-from typing import TYPE_CHECKING, Any
+ALL, __getattr__ = attach(__name__, __file__, globals())
+__all__ = sorted([*ALL, "ALL"])
 
-from ironhorn.backend.missing import explain
-from ironhorn.callbacks.callback import Callback
-from ironhorn.callbacks.callback_list import CallbackList
-from ironhorn.callbacks.early_stopping import EarlyStopping
-from ironhorn.callbacks.history import History
-from ironhorn.callbacks.lambda_callback import LambdaCallback
-from ironhorn.callbacks.model_checkpoint import ModelCheckpoint
-from ironhorn.callbacks.progbar_logger import ProgbarLogger
-from ironhorn.callbacks.terminate_on_nan import TerminateOnNaN
 
-ALL: dict[str, Any] = {
-    cls.__name__: cls
-    for cls in (
-        Callback,
-        CallbackList,
-        EarlyStopping,
-        History,
-        LambdaCallback,
-        ModelCheckpoint,
-        ProgbarLogger,
-        TerminateOnNaN,
-    )
-}
-
-__all__ = [
-    "ALL",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "ModelCheckpoint",
-    "ProgbarLogger",
-    "TerminateOnNaN",
-]
-
-if not TYPE_CHECKING:
-    __getattr__ = explain(__name__)
+def __dir__() -> list[str]:
+    return __all__

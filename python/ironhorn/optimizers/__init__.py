@@ -1,24 +1,27 @@
-"""Optimizers: `keras.optimizers`."""
+"""Optimizers: `keras.optimizers`. Their names stand in `__init__.pyi`; modules are imported when first used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ironhorn.backend.missing import explain
-from ironhorn.optimizers import schedules
-from ironhorn.optimizers.adam import Adam, AdamW
-from ironhorn.optimizers.optimizer import Optimizer
-from ironhorn.optimizers.rmsprop import RMSprop
-from ironhorn.optimizers.sgd import SGD
+from ironhorn.backend.lazy import attach
+from ironhorn.optimizers import schedules as schedules
 from ironhorn.training.names import unknown_name
 
-ALL: dict[str, Any] = {cls.__name__: cls for cls in (Optimizer, SGD, Adam, AdamW, RMSprop)}
-_BY_LOWER_CASE = {name.lower(): cls for name, cls in ALL.items()}
-
-__all__ = ["ALL", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
+ALL, __getattr__ = attach(__name__, __file__, globals())
+__all__ = sorted([*ALL, "ALL", "deserialize", "get", "schedules", "serialize"])
 
 
-def serialize(optimizer: Optimizer) -> Any:
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _class_named(name: str) -> Any:
+    """The optimizer class of a name in any case, or `None`."""
+    return ALL.get({known.lower(): known for known in ALL}.get(name.lower(), ""))
+
+
+def serialize(optimizer: Any) -> Any:
     """Returns the config of an optimizer.
 
     Args:
@@ -44,7 +47,7 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     """
     from ironhorn.saving.registry import deserialize_keras_object
 
-    built_in = _BY_LOWER_CASE.get(str(config.get("class_name", "")).lower())
+    built_in = _class_named(str(config.get("class_name", "")))
     if built_in is not None and "module" not in config:
         return built_in.from_config(config.get("config", {}))
     return deserialize_keras_object(config, custom_objects=custom_objects)
@@ -62,13 +65,15 @@ def get(identifier: Any) -> Any:
     Raises:
         UnknownObjectError: If no optimizer has that name; the message names the closest one.
     """
+    from ironhorn.optimizers.optimizer import Optimizer
+
     if identifier is None:
         return None
     optimizer = identifier
     if isinstance(identifier, dict):
         optimizer = deserialize(identifier)
     elif isinstance(identifier, str):
-        cls = _BY_LOWER_CASE.get(identifier.lower())
+        cls = _class_named(identifier)
         if cls is None:
             from ironhorn.saving.registry import get_registered_object
 
@@ -77,7 +82,3 @@ def get(identifier: Any) -> Any:
     if not isinstance(optimizer, Optimizer):
         raise unknown_name("optimizer", identifier, [name.lower() for name in ALL if name != "Optimizer"])
     return optimizer
-
-
-if not TYPE_CHECKING:
-    __getattr__ = explain(__name__)

@@ -330,13 +330,12 @@ class Optimizer:
             grads = [gradient / self.loss_scale_factor for gradient in grads]
         grads = self._clip_gradients(grads)
         learning_rate = self.learning_rate
-        decays = None
-        if self.weight_decay is not None:
-            decays = [self.weight_decay if self._use_weight_decay(v) else 0.0 for v in trainable_variables]
+        decays = self._decays(trainable_variables)
         if not self._fused_update(grads, trainable_variables, learning_rate, decays):
             self._apply_weight_decay(trainable_variables, learning_rate)
             for gradient, variable in zip(grads, trainable_variables, strict=True):
                 self.update_step(gradient, variable, learning_rate)
+            self._after_update()
         if self.use_ema:
             self._update_model_variables_moving_average()
         for variable in trainable_variables:
@@ -544,13 +543,23 @@ class Optimizer:
             return re.search("|".join(self._undecayed_names), variable.name) is None
         return True
 
+    def _decay_of(self, variable: Any) -> float | None:
+        """The weight decay of a variable that is not excluded from it."""
+        return self.weight_decay
+
+    def _decays(self, variables: Sequence[Any]) -> list[float] | None:
+        """The weight decay of every variable, or `None` if there is none at all."""
+        decays = [(self._decay_of(v) if self._use_weight_decay(v) else None) or 0.0 for v in variables]
+        return decays if any(decays) else None
+
     def _apply_weight_decay(self, variables: Sequence[Any], learning_rate: Any) -> None:
-        if self.weight_decay is None:
-            return
-        for variable in variables:
-            if self._use_weight_decay(variable):
-                shrink = ops.multiply(ops.cast(learning_rate, variable.dtype), self.weight_decay)
+        for variable, decay in zip(variables, self._decays(variables) or (), strict=False):
+            if decay:
+                shrink = ops.multiply(ops.cast(learning_rate, variable.dtype), decay)
                 variable.assign(ops.subtract(variable, ops.multiply(variable, shrink)))
+
+    def _after_update(self) -> None:
+        """Moves variables that belong to no single model variable; called after the last `update_step`."""
 
     def _fused_update(
         self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any, decays: list[float] | None
