@@ -254,8 +254,12 @@ registry! {
     TruncatedNormal => random::truncated_normal::TruncatedNormal,
     RandomIntegers => random::integers::RandomIntegers,
     Dropout => random::dropout::Dropout,
+    Gru => rnn::gru::Gru,
+    GruGrad => rnn::gru::GruGrad,
     Lstm => rnn::lstm::Lstm,
     LstmGrad => rnn::lstm::LstmGrad,
+    SimpleRnn => rnn::simple_rnn::SimpleRnn,
+    SimpleRnnGrad => rnn::simple_rnn::SimpleRnnGrad,
 }
 
 /// Fails unless `inputs` has `count` entries.

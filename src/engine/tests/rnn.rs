@@ -1,4 +1,4 @@
-//! The LSTM op against its decomposition, gradients against finite differences.
+//! Recurrent ops against their decompositions, gradients against finite differences.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -7,73 +7,102 @@ use common::{Numbers, array, assert_close, check_gradients, decomposed, doubles,
 use ironhorn_engine::core::{Array, DType, Dim, Shape, Spec};
 use ironhorn_engine::ops::gradients::gradients;
 use ironhorn_engine::ops::math::cast::Cast;
-use ironhorn_engine::ops::rnn::lstm::Lstm;
-use ironhorn_engine::ops::{Graph, Op, Value};
+use ironhorn_engine::ops::rnn::gru::{Gru, GruCell};
+use ironhorn_engine::ops::rnn::lstm::{Lstm, LstmCell};
+use ironhorn_engine::ops::rnn::sequence::{Recurrence, Sequence};
+use ironhorn_engine::ops::rnn::simple_rnn::SimpleCell;
+use ironhorn_engine::ops::{Graph, Value};
 use ironhorn_engine::program::Program;
 use ironhorn_engine::program::evaluate::evaluate_op;
 use ironhorn_engine::program::passes;
+use ironhorn_kernels::cpu::rnn::Activation;
 
-/// Every combination of attributes.
-fn variants() -> impl Iterator<Item = Lstm> {
-    (0..16).map(|bits| Lstm {
+fn sequence<R: Recurrence>(recurrence: R, bits: usize) -> Sequence<R> {
+    Sequence {
+        recurrence,
         has_bias: bits & 1 != 0,
         has_mask: bits & 2 != 0,
         go_backwards: bits & 4 != 0,
         zero_output_for_mask: bits & 8 != 0,
-    })
+    }
 }
 
-fn operands(lstm: &Lstm, batch: usize, time: usize, features: usize, units: usize) -> Vec<Array> {
+fn lstm(bits: usize) -> Lstm {
+    sequence(LstmCell, bits)
+}
+
+/// Calls `check` with every cell.
+macro_rules! for_every_cell {
+    ($bits:expr, $check:ident $(, $more:expr)*) => {
+        $check(&sequence(LstmCell, $bits) $(, $more)*);
+        $check(&sequence(GruCell { reset_after: true }, $bits) $(, $more)*);
+        $check(&sequence(GruCell { reset_after: false }, $bits) $(, $more)*);
+        $check(&sequence(SimpleCell { activation: Activation::Tanh }, $bits) $(, $more)*);
+        $check(&sequence(SimpleCell { activation: Activation::Relu }, $bits) $(, $more)*);
+    };
+}
+
+fn operands<R: Recurrence>(op: &Sequence<R>, batch: usize, time: usize, features: usize, units: usize) -> Vec<Array> {
     let mut numbers = Numbers(3);
-    let mut operands = vec![
-        numbers.float64(&[batch, time, features]),
-        numbers.float64(&[batch, units]),
-        numbers.float64(&[batch, units]),
-        numbers.float64(&[features, 4 * units]),
-        numbers.float64(&[units, 4 * units]),
-    ];
-    if lstm.has_bias {
-        operands.push(numbers.float64(&[4 * units]));
+    let width = op.cell().gates() * units;
+    let mut operands = vec![numbers.float64(&[batch, time, features])];
+    operands.extend((0..op.states()).map(|_| numbers.float64(&[batch, units])));
+    operands.push(numbers.float64(&[features, width]));
+    operands.push(numbers.float64(&[units, width]));
+    if op.has_bias {
+        let rows = op.cell().bias_rows();
+        operands.push(if rows > 1 { numbers.float64(&[rows, width]) } else { numbers.float64(&[width]) });
     }
-    if lstm.has_mask {
+    if op.has_mask {
         let open: Vec<bool> = (0..batch * time).map(|_| numbers.below(3) > 0).collect();
         operands.push(array(&[batch, time], &open));
     }
     operands
 }
 
-#[test]
-fn the_kernel_does_what_the_definition_says() {
-    for lstm in variants() {
-        for (batch, time, features, units) in [(2, 3, 2, 3), (3, 5, 4, 17), (1, 1, 1, 1)] {
-            let inputs = operands(&lstm, batch, time, features, units);
-            let op: Op = lstm.clone().into();
-            let (got, wanted) = (evaluate_op(&op, &inputs).unwrap(), decomposed(&op, &inputs));
-            for (i, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
-                assert_eq!(got.sizes(), wanted.sizes());
-                assert_close(&doubles(got), &doubles(wanted), 1e-12, &format!("output {i} of {lstm:?}"));
-            }
+fn check_definition<R: Recurrence>(sequence: &Sequence<R>) {
+    for (batch, time, features, units) in [(2, 3, 2, 3), (3, 5, 4, 17), (1, 1, 1, 1)] {
+        let inputs = operands(sequence, batch, time, features, units);
+        let op = R::op(sequence.clone());
+        let (got, wanted) = (evaluate_op(&op, &inputs).unwrap(), decomposed(&op, &inputs));
+        for (i, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            assert_eq!(got.sizes(), wanted.sizes());
+            assert_close(&doubles(got), &doubles(wanted), 1e-12, &format!("output {i} of {sequence:?}"));
         }
     }
 }
 
 #[test]
+fn the_kernel_does_what_the_definition_says() {
+    for bits in 0..16 {
+        for_every_cell!(bits, check_definition);
+    }
+}
+
+fn check_results<R: Recurrence>(op: &Sequence<R>, results: &[usize]) {
+    let inputs = operands(op, 2, 3, 2, 2);
+    let pick = |graph: &mut Graph, v: &[Value]| {
+        let made = graph.append(R::op(op.clone()), v)?;
+        Ok(results.iter().filter(|&&result| result < op.results()).map(|&result| made[result]).collect())
+    };
+    check_gradients(&inputs, pick, 1e-6);
+}
+
+#[test]
 fn gradients_agree_with_differences() {
-    for lstm in variants() {
-        let inputs = operands(&lstm, 2, 3, 2, 2);
-        check_gradients(&inputs, |graph, v| Ok(graph.append(lstm.clone(), v)?[..3].to_vec()), 1e-6);
+    for bits in 0..16 {
+        for_every_cell!(bits, check_results, &[0, 1, 2]);
     }
     // Gradients that reach only one of the outputs.
-    let lstm = Lstm { has_bias: true, has_mask: true, go_backwards: false, zero_output_for_mask: false };
-    for kept in 0..3 {
-        let inputs = operands(&lstm, 2, 3, 2, 2);
-        check_gradients(&inputs, |graph, v| Ok(vec![graph.append(lstm.clone(), v)?[kept]]), 1e-6);
+    for kept in 0..2 {
+        for_every_cell!(3, check_results, &[kept]);
     }
+    check_results(&lstm(3), &[2]);
 }
 
 #[test]
 fn the_gradient_of_one_operand_alone_is_the_same() {
-    let lstm = Lstm { has_bias: true, has_mask: false, go_backwards: false, zero_output_for_mask: false };
+    let lstm = lstm(1);
     let inputs = operands(&lstm, 7, 4, 3, 5);
     let alone = |parameters: &[usize]| {
         run(&inputs, |graph, v| {
@@ -89,23 +118,24 @@ fn the_gradient_of_one_operand_alone_is_the_same() {
     }
 }
 
+fn check_second_derivatives<R: Recurrence>(op: &Sequence<R>) {
+    let inputs = operands(op, 2, 2, 2, 2);
+    let first = |graph: &mut Graph, v: &[Value]| {
+        let made = graph.append(R::op(op.clone()), v)?;
+        let targets = [(made[0], None), (made[op.states()], None)];
+        Ok(gradients(graph, &targets, &v[..op.parameters()])?.into_iter().flatten().collect())
+    };
+    check_gradients(&inputs, first, 1e-5);
+}
+
 #[test]
 fn second_derivatives_go_through_the_definition() {
-    let lstm = Lstm { has_bias: true, has_mask: true, go_backwards: false, zero_output_for_mask: true };
-    let inputs = operands(&lstm, 2, 2, 2, 2);
-    check_gradients(
-        &inputs,
-        |graph, v| {
-            let made = graph.append(lstm.clone(), v)?;
-            Ok(gradients(graph, &[(made[0], None), (made[2], None)], &v[..6])?.into_iter().flatten().collect())
-        },
-        1e-5,
-    );
+    for_every_cell!(11, check_second_derivatives);
 }
 
 #[test]
 fn sixteen_bit_floats_are_computed_in_float32() {
-    let lstm = Lstm { has_bias: false, has_mask: false, go_backwards: false, zero_output_for_mask: false };
+    let lstm = lstm(0);
     let cast =
         |array: &Array, dtype| evaluate_op(&Cast { dtype }.into(), std::slice::from_ref(array)).unwrap().remove(0);
     let half: Vec<Array> = operands(&lstm, 2, 3, 2, 3).iter().map(|array| cast(array, DType::Float16)).collect();
@@ -126,7 +156,7 @@ fn sixteen_bit_floats_are_computed_in_float32() {
 
 #[test]
 fn zero_sizes() {
-    let lstm = Lstm { has_bias: true, has_mask: true, go_backwards: false, zero_output_for_mask: false };
+    let lstm = lstm(3);
     for (batch, time, features, units) in [(0, 3, 2, 2), (2, 0, 2, 2), (2, 3, 0, 2)] {
         let inputs = operands(&lstm, batch, time, features, units);
         let made = evaluate_op(&lstm.clone().into(), &inputs).unwrap();
@@ -140,7 +170,7 @@ fn zero_sizes() {
 
 #[test]
 fn batch_and_time_may_be_symbols_and_inference_saves_nothing() {
-    let lstm = Lstm { has_bias: true, has_mask: false, go_backwards: false, zero_output_for_mask: false };
+    let lstm = lstm(1);
     let (batch, time) = (Dim::fresh(), Dim::fresh());
     let spec = |dims: &[Dim]| Spec::new(Shape(dims.to_vec()), DType::Float64);
     let known = Dim::Known;
@@ -170,7 +200,7 @@ fn batch_and_time_may_be_symbols_and_inference_saves_nothing() {
 
 #[test]
 fn errors_name_what_does_not_fit() {
-    let lstm = Lstm { has_bias: false, has_mask: true, go_backwards: false, zero_output_for_mask: false };
+    let lstm = lstm(2);
     let refuse = |change: &dyn Fn(&mut Vec<Array>)| {
         let mut inputs = operands(&lstm, 2, 3, 4, 5);
         change(&mut inputs);
@@ -191,5 +221,12 @@ fn errors_name_what_does_not_fit() {
     assert_eq!(
         refuse(&|v| v[1] = Array::zeros(&[2, 5], DType::Float32).unwrap()),
         "lstm: inputs have types float64 and float32; cast them to one type"
+    );
+    let gru: Gru = sequence(GruCell { reset_after: true }, 1);
+    let mut inputs = operands(&gru, 2, 3, 4, 5);
+    inputs[4] = Array::zeros(&[15], DType::Float64).unwrap();
+    assert_eq!(
+        evaluate_op(&gru.into(), &inputs).unwrap_err().message(),
+        "gru: the bias must have shape (2, 15) beside sequences of shape (2, 3, 4), got (15,)"
     );
 }

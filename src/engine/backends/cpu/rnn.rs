@@ -1,18 +1,17 @@
 //! Recurrent layers.
 
 use ironhorn_kernels::cpu::disjoint::Disjoint;
-use ironhorn_kernels::cpu::rnn::{
-    Lstm as Forward, LstmBackward, LstmGradients, LstmInputs, LstmOutputs, LstmSaved, LstmShape, LstmWeightGradients,
-};
+use ironhorn_kernels::cpu::rnn::{Backward, Forward, Gradients, Inputs, Outputs, Saved, Shape, WeightGradients};
 use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Cost, Io, Lowered, Lowering, floats};
 use crate::core::{Result, Spec};
-use crate::ops::rnn::lstm::{BIAS, C, H, KERNEL, Lstm, LstmGrad, RECURRENT, X};
+use crate::ops::rnn::sequence::{HIDDEN, Recurrence, Sequence, SequenceGradient, X};
 
-fn geometry(op: &Lstm, inputs: &[Spec]) -> Result<LstmShape> {
-    let (x, recurrent) = (inputs[X].shape.concrete()?, inputs[RECURRENT].shape.concrete()?);
-    Ok(LstmShape {
+fn geometry<R: Recurrence>(op: &Sequence<R>, inputs: &[Spec]) -> Result<Shape> {
+    let (x, recurrent) = (inputs[X].shape.concrete()?, inputs[op.recurrent()].shape.concrete()?);
+    Ok(Shape {
+        cell: op.cell(),
         batch: x[0],
         time: x[1],
         features: x[2],
@@ -24,8 +23,8 @@ fn geometry(op: &Lstm, inputs: &[Spec]) -> Result<LstmShape> {
 }
 
 /// Operations of the products, `passes` times over, and bytes of all operands.
-fn cost(shape: &LstmShape, inputs: &[Spec], outputs: &[Spec], passes: f64) -> Result<Cost> {
-    let multiply_adds = shape.batch * shape.time * 4 * shape.units * (shape.features + shape.units);
+fn cost(shape: &Shape, inputs: &[Spec], outputs: &[Spec], passes: f64) -> Result<Cost> {
+    let multiply_adds = shape.batch * shape.time * shape.width() * (shape.features + shape.units);
     let mut bytes = 0.0;
     for spec in inputs.iter().chain(outputs) {
         bytes += spec.bytes()? as f64;
@@ -33,36 +32,79 @@ fn cost(shape: &LstmShape, inputs: &[Spec], outputs: &[Spec], passes: f64) -> Re
     Ok(Cost { flops: 2.0 * multiply_adds as f64 * passes, bytes })
 }
 
-/// The operands that both directions read.
-///
-/// # Safety
-/// As for `Kernel::run`, for a kernel lowered from an `lstm` of this shape.
-unsafe fn inputs<'a, T>(io: &'a Io, shape: &LstmShape, mask: Option<usize>) -> LstmInputs<'a, T> {
-    let LstmShape { batch, time, features, units, .. } = *shape;
-    // SAFETY: by this function's contract; a boolean is a byte.
-    unsafe {
-        LstmInputs {
-            x: io.input(X, batch * time * features),
-            mask: mask.map(|mask| io.input(mask, batch * time)),
-            initial_hidden: Some(io.input(H, batch * units)),
-            initial_cell: Some(io.input(C, batch * units)),
+/// Which operands the kernels read, and how long they are.
+#[derive(Clone, Copy)]
+struct Operands {
+    shape: Shape,
+    memory: Option<usize>,
+    kernel: usize,
+    recurrent: usize,
+    bias: Option<usize>,
+    mask: Option<usize>,
+}
+
+impl Operands {
+    fn new<R: Recurrence>(op: &Sequence<R>, specs: &[Spec]) -> Result<Self> {
+        let shape = geometry(op, specs)?;
+        let (kernel, recurrent) = (op.kernel(), op.recurrent());
+        Ok(Operands { shape, memory: op.memory(), kernel, recurrent, bias: op.bias(), mask: op.mask() })
+    }
+
+    fn state(&self) -> usize {
+        self.shape.batch * self.shape.units
+    }
+
+    fn sequence(&self) -> usize {
+        self.state() * self.shape.time
+    }
+
+    fn x(&self) -> usize {
+        self.shape.batch * self.shape.time * self.shape.features
+    }
+
+    /// The operands that both directions read.
+    ///
+    /// # Safety
+    /// As for `Kernel::run`, for a kernel lowered from an op of this shape.
+    unsafe fn inputs<'a, T>(&self, io: &'a Io) -> Inputs<'a, T> {
+        // SAFETY: by this function's contract; a boolean is a byte.
+        unsafe {
+            Inputs {
+                x: io.input(X, self.x()),
+                mask: self.mask.map(|mask| io.input(mask, self.shape.batch * self.shape.time)),
+                initial_hidden: Some(io.input(HIDDEN, self.state())),
+                initial_memory: self.memory.map(|memory| io.input(memory, self.state())),
+            }
+        }
+    }
+
+    /// Kernel and recurrent kernel.
+    ///
+    /// # Safety
+    /// As for `inputs`.
+    unsafe fn weights<'a, T>(&self, io: &'a Io) -> (&'a [T], &'a [T]) {
+        let Shape { features, units, .. } = self.shape;
+        // SAFETY: by this function's contract.
+        unsafe {
+            (io.input(self.kernel, features * self.shape.width()), io.input(self.recurrent, units * self.shape.width()))
         }
     }
 }
 
-/// Output `index` as `length` elements, where somebody reads it.
+/// Output `index` as `length` elements, where there is such an output and somebody reads it.
 ///
 /// # Safety
 /// As for [`Io::output`].
-unsafe fn wanted<T>(io: &Io, index: usize, length: usize) -> Option<Disjoint<'_, T>> {
+unsafe fn wanted<T>(io: &Io, index: Option<usize>, length: usize) -> Option<Disjoint<'_, T>> {
     // SAFETY: by this function's contract.
-    io.wants(index).then(|| unsafe { io.output(index, length) })
+    index.filter(|&index| io.wants(index)).map(|index| unsafe { io.output(index, length) })
 }
 
-pub fn lstm(isa: Isa, op: &Lstm, specs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let shape = geometry(op, specs)?;
-    let LstmShape { batch, time, features, units, .. } = shape;
-    let mask = op.mask();
+pub fn forward<R: Recurrence>(isa: Isa, op: &Sequence<R>, specs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let operands = Operands::new(op, specs)?;
+    let shape = operands.shape;
+    let last_memory = operands.memory;
+    let (gates, memories) = (op.gates(), op.memories());
     let kernel = Forward::new(shape);
     let cost = cost(&shape, specs, outputs, 1.0)?;
     floats!(outputs[0].dtype, T => {
@@ -71,19 +113,19 @@ pub fn lstm(isa: Isa, op: &Lstm, specs: &[Spec], outputs: &[Spec]) -> Lowering {
             // SAFETY: by the contract of `Kernel::run`.
             unsafe {
                 if phase == 0 {
-                    let weights = io.input::<T>(KERNEL, features * 4 * units);
-                    let recurrent = io.input::<T>(RECURRENT, units * 4 * units);
-                    let bias = shape.has_bias.then(|| io.input::<T>(BIAS, 4 * units));
+                    let (weights, recurrent) = operands.weights::<T>(io);
+                    let bias = operands.bias.map(|bias| io.input::<T>(bias, shape.bias()));
                     kernel.prepare(chunk, weights, recurrent, bias, io.scratch::<T>());
                 } else {
-                    let outputs = LstmOutputs {
-                        outputs: wanted::<T>(io, 0, batch * time * units),
-                        last_hidden: wanted(io, 1, batch * units),
-                        last_cell: wanted(io, 2, batch * units),
-                        gates: wanted(io, 3, batch * time * 4 * units),
-                        cells: wanted(io, 4, batch * time * units),
+                    let (state, sequence) = (operands.state(), operands.sequence());
+                    let outputs = Outputs {
+                        outputs: wanted::<T>(io, Some(0), sequence),
+                        last_hidden: wanted(io, Some(1), state),
+                        last_memory: wanted(io, last_memory, state),
+                        gates: wanted(io, gates, shape.cell.saved() * sequence),
+                        memories: wanted(io, memories, sequence),
                     };
-                    kernel.run(isa, chunk, &inputs(io, &shape, mask), &outputs, io.scratch::<T>());
+                    kernel.run(isa, chunk, &operands.inputs(io), &outputs, io.scratch::<T>());
                 }
             }
             Ok(())
@@ -92,12 +134,16 @@ pub fn lstm(isa: Isa, op: &Lstm, specs: &[Spec], outputs: &[Spec]) -> Lowering {
     })
 }
 
-pub fn lstm_grad(isa: Isa, op: &LstmGrad, specs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let shape = geometry(&op.lstm, specs)?;
-    let LstmShape { batch, time, features, units, .. } = shape;
-    let (mask, saved) = (op.lstm.mask(), op.lstm.inputs());
+pub fn backward<R: Recurrence>(isa: Isa, op: &SequenceGradient<R>, specs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let operands = Operands::new(&op.sequence, specs)?;
+    let shape = operands.shape;
+    let saved: Vec<usize> = op.sequence.saved().collect();
+    let operand_of = |output: Option<usize>| {
+        output.and_then(|output| saved.iter().position(|&saved| saved == output)).map(|place| op.saved() + place)
+    };
+    let (first, gates, memories) = (op.saved(), operand_of(op.sequence.gates()), operand_of(op.sequence.memories()));
     let given = [0, 1, 2].map(|i| op.gradient(i));
-    let kernel = LstmBackward::new(shape);
+    let kernel = Backward::new(shape);
     let cost = cost(&shape, specs, outputs, 2.0)?;
     floats!(outputs[0].dtype, T => {
         let (prepare, chunks, finish) = (kernel.prepare_chunks(), kernel.chunks(), kernel.finish_chunks());
@@ -107,31 +153,31 @@ pub fn lstm_grad(isa: Isa, op: &LstmGrad, specs: &[Spec], outputs: &[Spec]) -> L
             unsafe {
                 match phase {
                     0 => {
-                        let weights = io.input::<T>(KERNEL, features * 4 * units);
-                        let recurrent = io.input::<T>(RECURRENT, units * 4 * units);
+                        let (weights, recurrent) = operands.weights::<T>(io);
                         kernel.prepare(isa, chunk, weights, recurrent, io.scratch::<T>());
                     }
                     1 => {
-                        let saved = LstmSaved {
-                            outputs: io.input::<T>(saved, batch * time * units),
-                            gates: io.input(saved + 1, batch * time * 4 * units),
-                            cells: io.input(saved + 2, batch * time * units),
-                            output_gradient: given[0].map(|i| io.input(i, batch * time * units)),
-                            last_hidden_gradient: given[1].map(|i| io.input(i, batch * units)),
-                            last_cell_gradient: given[2].map(|i| io.input(i, batch * units)),
+                        let (state, sequence) = (operands.state(), operands.sequence());
+                        let saved = Saved {
+                            outputs: io.input::<T>(first, sequence),
+                            gates: gates.map_or(&[], |i| io.input(i, shape.cell.saved() * sequence)),
+                            memories: memories.map_or(&[], |i| io.input(i, sequence)),
+                            output_gradient: given[0].map(|i| io.input(i, sequence)),
+                            last_hidden_gradient: given[1].map(|i| io.input(i, state)),
+                            last_memory_gradient: given[2].map(|i| io.input(i, state)),
                         };
-                        let gradients = LstmGradients {
-                            x: wanted::<T>(io, X, batch * time * features),
-                            initial_hidden: wanted(io, H, batch * units),
-                            initial_cell: wanted(io, C, batch * units),
+                        let gradients = Gradients {
+                            x: wanted::<T>(io, Some(X), operands.x()),
+                            initial_hidden: wanted(io, Some(HIDDEN), state),
+                            initial_memory: wanted(io, operands.memory, state),
                         };
-                        kernel.run(isa, chunk, &inputs(io, &shape, mask), &saved, &gradients, io.scratch::<T>());
+                        kernel.run(isa, chunk, &operands.inputs(io), &saved, &gradients, io.scratch::<T>());
                     }
                     _ => {
-                        let gradients = LstmWeightGradients {
-                            kernel: wanted::<T>(io, KERNEL, features * 4 * units),
-                            recurrent: wanted(io, RECURRENT, units * 4 * units),
-                            bias: if shape.has_bias { wanted(io, BIAS, 4 * units) } else { None },
+                        let gradients = WeightGradients {
+                            kernel: wanted::<T>(io, Some(operands.kernel), shape.features * shape.width()),
+                            recurrent: wanted(io, Some(operands.recurrent), shape.units * shape.width()),
+                            bias: wanted(io, operands.bias, shape.bias()),
                         };
                         kernel.finish(isa, chunk, &gradients, io.scratch::<T>());
                     }

@@ -1,14 +1,16 @@
-//! Recurrent layers: whole sequences in one kernel, forwards and backwards.
+//! Recurrent layers: whole sequences in one kernel, forwards and backwards, for every cell.
 
+mod backward;
+mod cell;
+mod forward;
 mod gates;
-mod lstm;
-mod lstm_backward;
 mod panels;
 #[cfg(test)]
 mod tests;
 
-pub use lstm::{Lstm, LstmInputs, LstmOutputs, LstmShape};
-pub use lstm_backward::{LstmBackward, LstmGradients, LstmSaved, LstmWeightGradients};
+pub use backward::{Backward, Gradients, Saved, WeightGradients};
+pub use cell::{Activation, Cell, Inputs, Shape};
+pub use forward::{Forward, Outputs};
 
 use crate::cpu::gemm::Compute;
 use crate::cpu::vector_math::VectorMath;

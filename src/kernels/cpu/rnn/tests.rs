@@ -1,4 +1,4 @@
-//! The LSTM against plain loops in double precision, against finite differences and against real Keras.
+//! Every memory against plain loops in double precision and against finite differences, the LSTM against real Keras too.
 
 use super::*;
 use crate::cpu::disjoint::Disjoint;
@@ -26,51 +26,53 @@ impl Numbers {
 /// Everything that goes in.
 #[derive(Clone)]
 struct Problem<T> {
-    shape: LstmShape,
+    shape: Shape,
     x: Vec<T>,
     kernel: Vec<T>,
     recurrent: Vec<T>,
     bias: Option<Vec<T>>,
     mask: Option<Vec<u8>>,
     hidden: Option<Vec<T>>,
-    cell: Option<Vec<T>>,
+    memory: Option<Vec<T>>,
     output_gradient: Option<Vec<T>>,
     hidden_gradient: Option<Vec<T>>,
-    cell_gradient: Option<Vec<T>>,
+    memory_gradient: Option<Vec<T>>,
 }
 
 /// All outputs, or all gradients, as vectors.
 #[derive(Debug, PartialEq)]
-struct Forward<T> {
+struct Made<T> {
     outputs: Vec<T>,
     hidden: Vec<T>,
-    cell: Vec<T>,
+    memory: Vec<T>,
     gates: Vec<T>,
-    cells: Vec<T>,
+    memories: Vec<T>,
 }
 
 #[derive(Debug, PartialEq)]
-struct Gradients<T> {
+struct Found<T> {
     x: Vec<T>,
     kernel: Vec<T>,
     recurrent: Vec<T>,
     bias: Vec<T>,
     hidden: Vec<T>,
-    cell: Vec<T>,
+    memory: Vec<T>,
 }
 
-impl Gradients<f64> {
+impl Found<f64> {
     fn all(&self) -> [(&'static str, &Vec<f64>); 6] {
-        let Self { x, kernel, recurrent, bias, hidden, cell } = self;
-        [("x", x), ("kernel", kernel), ("recurrent", recurrent), ("bias", bias), ("hidden", hidden), ("cell", cell)]
+        let Self { x, kernel, recurrent, bias, hidden, memory } = self;
+        [("x", x), ("kernel", kernel), ("recurrent", recurrent), ("bias", bias), ("hidden", hidden), ("memory", memory)]
     }
 }
 
 impl Problem<f64> {
     /// `options` selects what is present, bit by bit.
-    fn random(numbers: &mut Numbers, batch: usize, time: usize, features: usize, units: usize, options: usize) -> Self {
+    fn random(numbers: &mut Numbers, cell: Cell, sizes: [usize; 4], options: usize) -> Self {
         let bit = |index: usize| options >> index & 1 == 1;
-        let shape = LstmShape {
+        let [batch, time, features, units] = sizes;
+        let shape = Shape {
+            cell,
             batch,
             time,
             features,
@@ -80,12 +82,12 @@ impl Problem<f64> {
             zero_output_for_mask: bit(2),
         };
         let mut when = |present: bool, count: usize| present.then(|| numbers.values(count, 0.8));
-        let bias = when(bit(0), 4 * units);
+        let bias = when(bit(0), shape.bias());
         let hidden = when(bit(3), batch * units);
-        let cell = when(bit(3), batch * units);
+        let memory = when(bit(3) && cell.has_memory(), batch * units);
         let output_gradient = when(bit(4), batch * time * units);
         let hidden_gradient = when(bit(5) || !bit(4), batch * units);
-        let cell_gradient = when(bit(5), batch * units);
+        let memory_gradient = when(bit(5) && cell.has_memory(), batch * units);
         let mask = bit(6).then(|| {
             let mut mask: Vec<u8> = (0..batch * time).map(|_| u8::from(numbers.below(3) > 0)).collect();
             // Some steps are masked in every row, and some rows at every step.
@@ -101,15 +103,15 @@ impl Problem<f64> {
         Self {
             shape,
             x: numbers.values(batch * time * features, 1.5),
-            kernel: numbers.values(features * 4 * units, scale),
-            recurrent: numbers.values(units * 4 * units, scale),
+            kernel: numbers.values(features * shape.width(), scale),
+            recurrent: numbers.values(units * shape.width(), scale),
             bias,
             mask,
             hidden,
-            cell,
+            memory,
             output_gradient,
             hidden_gradient,
-            cell_gradient,
+            memory_gradient,
         }
     }
 
@@ -123,59 +125,102 @@ impl Problem<f64> {
             bias: self.bias.as_ref().map(cast),
             mask: self.mask.clone(),
             hidden: self.hidden.as_ref().map(cast),
-            cell: self.cell.as_ref().map(cast),
+            memory: self.memory.as_ref().map(cast),
             output_gradient: self.output_gradient.as_ref().map(cast),
             hidden_gradient: self.hidden_gradient.as_ref().map(cast),
-            cell_gradient: self.cell_gradient.as_ref().map(cast),
+            memory_gradient: self.memory_gradient.as_ref().map(cast),
         }
     }
 
     /// The definition, in plain loops.
-    fn reference(&self) -> Forward<f64> {
-        let LstmShape { batch, time, features, units, go_backwards, zero_output_for_mask, .. } = self.shape;
-        let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
-        let mut out = Forward {
+    fn reference(&self) -> Made<f64> {
+        let Shape { cell, batch, time, units, go_backwards, zero_output_for_mask, .. } = self.shape;
+        let saved_gates = cell.saved();
+        let mut out = Made {
             outputs: vec![0.0; batch * time * units],
             hidden: self.hidden.clone().unwrap_or_else(|| vec![0.0; batch * units]),
-            cell: self.cell.clone().unwrap_or_else(|| vec![0.0; batch * units]),
-            gates: vec![0.0; batch * time * 4 * units],
-            cells: vec![0.0; batch * time * units],
+            memory: self.memory.clone().unwrap_or_else(|| vec![0.0; self.memory_size()]),
+            gates: vec![0.0; batch * time * saved_gates * units],
+            memories: vec![0.0; time * self.memory_size()],
         };
         for row in 0..batch {
+            let own = row * units..(row + 1) * units;
             for step in 0..time {
                 let at = row * time + if go_backwards { time - 1 - step } else { step };
                 let masked = self.mask.as_ref().is_some_and(|mask| mask[at] == 0);
                 let saved = row * time + step;
                 if !masked {
-                    let z: Vec<f64> = (0..4 * units)
-                        .map(|column| {
-                            let bias = self.bias.as_ref().map_or(0.0, |bias| bias[column]);
-                            let x =
-                                (0..features).map(|k| self.x[at * features + k] * self.kernel[k * 4 * units + column]);
-                            let h = (0..units)
-                                .map(|k| out.hidden[row * units + k] * self.recurrent[k * 4 * units + column]);
-                            bias + x.sum::<f64>() + h.sum::<f64>()
-                        })
-                        .collect();
-                    for unit in 0..units {
-                        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| z[gate * units + unit]);
-                        let gates = [sigmoid(i), sigmoid(f), g.tanh(), sigmoid(o)];
-                        let cell = &mut out.cell[row * units + unit];
-                        *cell = gates[1] * *cell + gates[0] * gates[2];
-                        out.hidden[row * units + unit] = gates[3] * cell.tanh();
-                        for (gate, value) in gates.into_iter().enumerate() {
-                            out.gates[(saved * 4 + gate) * units + unit] = value;
-                        }
+                    let mut memory = if cell.has_memory() { out.memory[own.clone()].to_vec() } else { Vec::new() };
+                    let (hidden, gates) = self.reference_step(at, &out.hidden[own.clone()], &mut memory);
+                    out.hidden[own.clone()].copy_from_slice(&hidden);
+                    if cell.has_memory() {
+                        out.memory[own.clone()].copy_from_slice(&memory);
                     }
+                    out.gates[saved * saved_gates * units..][..saved_gates * units].copy_from_slice(&gates);
                 }
                 for unit in 0..units {
                     let hidden = out.hidden[row * units + unit];
                     out.outputs[saved * units + unit] = if masked && zero_output_for_mask { 0.0 } else { hidden };
-                    out.cells[saved * units + unit] = out.cell[row * units + unit];
+                    if cell.has_memory() {
+                        out.memories[saved * units + unit] = out.memory[row * units + unit];
+                    }
                 }
             }
         }
         out
+    }
+
+    /// One step of one row: the hidden state after it, and what is saved.
+    fn reference_step(&self, at: usize, hidden: &[f64], memory: &mut [f64]) -> (Vec<f64>, Vec<f64>) {
+        let Shape { cell, features, units, .. } = self.shape;
+        let width = self.shape.width();
+        let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+        let bias = |row: usize, column: usize| {
+            if row < cell.bias_rows() { self.bias.as_ref().map_or(0.0, |bias| bias[row * width + column]) } else { 0.0 }
+        };
+        let from_x = |gate: usize, unit: usize| -> f64 {
+            let column = gate * units + unit;
+            let sum = (0..features).map(|k| self.x[at * features + k] * self.kernel[k * width + column]).sum::<f64>();
+            sum + bias(0, column)
+        };
+        let from_h = |h: &[f64], gate: usize, unit: usize| -> f64 {
+            let column = gate * units + unit;
+            (0..units).map(|k| h[k] * self.recurrent[k * width + column]).sum::<f64>() + bias(1, column)
+        };
+        let every = |f: &dyn Fn(usize) -> f64| (0..units).map(f).collect::<Vec<f64>>();
+        match cell {
+            Cell::Lstm => {
+                let [i, f, g, o] = [0, 1, 2, 3].map(|gate| {
+                    every(&|unit| {
+                        let z = from_x(gate, unit) + from_h(hidden, gate, unit);
+                        if gate == 2 { z.tanh() } else { sigmoid(z) }
+                    })
+                });
+                for unit in 0..units {
+                    memory[unit] = f[unit] * memory[unit] + i[unit] * g[unit];
+                }
+                (every(&|unit| o[unit] * memory[unit].tanh()), [i, f, g, o].concat())
+            }
+            Cell::Gru { reset_after } => {
+                let [z, r] = [0, 1].map(|gate| every(&|unit| sigmoid(from_x(gate, unit) + from_h(hidden, gate, unit))));
+                let (saved, candidate) = if reset_after {
+                    let n = every(&|unit| from_h(hidden, 2, unit));
+                    let candidate = every(&|unit| (from_x(2, unit) + r[unit] * n[unit]).tanh());
+                    ([n, z.clone(), r].concat(), candidate)
+                } else {
+                    let reset = every(&|unit| r[unit] * hidden[unit]);
+                    let candidate = every(&|unit| (from_x(2, unit) + from_h(&reset, 2, unit)).tanh());
+                    ([z.clone(), r].concat(), candidate)
+                };
+                let next = every(&|unit| z[unit] * hidden[unit] + (1.0 - z[unit]) * candidate[unit]);
+                (next, [saved, candidate].concat())
+            }
+            Cell::Simple(activation) => {
+                let z = every(&|unit| from_x(0, unit) + from_h(hidden, 0, unit));
+                let apply = |z: f64| if activation == Activation::Tanh { z.tanh() } else { z.max(0.0) };
+                (z.into_iter().map(apply).collect(), Vec::new())
+            }
+        }
     }
 
     /// What the gradients are gradients of.
@@ -186,42 +231,47 @@ impl Problem<f64> {
         };
         dot(&self.output_gradient, &out.outputs)
             + dot(&self.hidden_gradient, &out.hidden)
-            + dot(&self.cell_gradient, &out.cell)
+            + dot(&self.memory_gradient, &out.memory)
     }
 }
 
 impl<T: Recurrent> Problem<T> {
-    fn inputs(&self) -> LstmInputs<'_, T> {
-        LstmInputs {
+    fn memory_size(&self) -> usize {
+        if self.shape.cell.has_memory() { self.shape.batch * self.shape.units } else { 0 }
+    }
+
+    fn inputs(&self) -> Inputs<'_, T> {
+        Inputs {
             x: &self.x,
             mask: self.mask.as_deref(),
             initial_hidden: self.hidden.as_deref(),
-            initial_cell: self.cell.as_deref(),
+            initial_memory: self.memory.as_deref(),
         }
     }
 
-    fn forward(&self, isa: Isa, numbers: &mut Numbers) -> Forward<T> {
-        let LstmShape { batch, time, units, .. } = self.shape;
+    fn forward(&self, isa: Isa, numbers: &mut Numbers) -> Made<T> {
+        let Shape { batch, time, units, .. } = self.shape;
         let nan = |count: usize| vec![T::from_f64(f64::NAN); count];
-        let mut out = Forward {
+        let mut out = Made {
             outputs: nan(batch * time * units),
             hidden: nan(batch * units),
-            cell: nan(batch * units),
-            gates: nan(batch * time * 4 * units),
-            cells: nan(batch * time * units),
+            memory: nan(self.memory_size()),
+            gates: nan(batch * time * self.shape.cell.saved() * units),
+            memories: nan(time * self.memory_size()),
         };
-        let kernel = Lstm::new(self.shape);
+        let has_memory = self.shape.cell.has_memory();
+        let kernel = Forward::new(self.shape);
         let mut scratch = nan(kernel.scratch::<T>() / size_of::<T>());
         let scratch = Disjoint::new(&mut scratch);
         for chunk in numbers.order(kernel.prepare_chunks()) {
             kernel.prepare(chunk, &self.kernel, &self.recurrent, self.bias.as_deref(), scratch);
         }
-        let outputs = LstmOutputs {
+        let outputs = Outputs {
             outputs: Some(Disjoint::new(&mut out.outputs)),
             last_hidden: Some(Disjoint::new(&mut out.hidden)),
-            last_cell: Some(Disjoint::new(&mut out.cell)),
+            last_memory: has_memory.then(|| Disjoint::new(&mut out.memory)),
             gates: Some(Disjoint::new(&mut out.gates)),
-            cells: Some(Disjoint::new(&mut out.cells)),
+            memories: has_memory.then(|| Disjoint::new(&mut out.memories)),
         };
         for chunk in numbers.order(kernel.chunks()) {
             kernel.run(isa, chunk, &self.inputs(), &outputs, scratch);
@@ -229,40 +279,41 @@ impl<T: Recurrent> Problem<T> {
         out
     }
 
-    fn backward(&self, isa: Isa, forward: &Forward<T>, numbers: &mut Numbers) -> Gradients<T> {
-        let LstmShape { batch, time, features, units, has_bias, .. } = self.shape;
+    fn backward(&self, isa: Isa, forward: &Made<T>, numbers: &mut Numbers) -> Found<T> {
+        let Shape { batch, time, features, units, has_bias, .. } = self.shape;
         let nan = |count: usize| vec![T::from_f64(f64::NAN); count];
-        let mut out = Gradients {
+        let mut out = Found {
             x: nan(batch * time * features),
-            kernel: nan(features * 4 * units),
-            recurrent: nan(units * 4 * units),
-            bias: nan(if has_bias { 4 * units } else { 0 }),
+            kernel: nan(features * self.shape.width()),
+            recurrent: nan(units * self.shape.width()),
+            bias: nan(self.shape.bias()),
             hidden: nan(batch * units),
-            cell: nan(batch * units),
+            memory: nan(self.memory_size()),
         };
-        let kernel = LstmBackward::new(self.shape);
+        let has_memory = self.shape.cell.has_memory();
+        let kernel = Backward::new(self.shape);
         let mut scratch = nan(kernel.scratch::<T>() / size_of::<T>());
         let scratch = Disjoint::new(&mut scratch);
         for chunk in numbers.order(kernel.prepare_chunks()) {
             kernel.prepare(isa, chunk, &self.kernel, &self.recurrent, scratch);
         }
-        let saved = LstmSaved {
+        let saved = Saved {
             outputs: &forward.outputs,
             gates: &forward.gates,
-            cells: &forward.cells,
+            memories: &forward.memories,
             output_gradient: self.output_gradient.as_deref(),
             last_hidden_gradient: self.hidden_gradient.as_deref(),
-            last_cell_gradient: self.cell_gradient.as_deref(),
+            last_memory_gradient: self.memory_gradient.as_deref(),
         };
-        let gradients = LstmGradients {
+        let gradients = Gradients {
             x: Some(Disjoint::new(&mut out.x)),
             initial_hidden: Some(Disjoint::new(&mut out.hidden)),
-            initial_cell: Some(Disjoint::new(&mut out.cell)),
+            initial_memory: has_memory.then(|| Disjoint::new(&mut out.memory)),
         };
         for chunk in numbers.order(kernel.chunks()) {
             kernel.run(isa, chunk, &self.inputs(), &saved, &gradients, scratch);
         }
-        let gradients = LstmWeightGradients {
+        let gradients = WeightGradients {
             kernel: Some(Disjoint::new(&mut out.kernel)),
             recurrent: Some(Disjoint::new(&mut out.recurrent)),
             bias: has_bias.then(|| Disjoint::new(&mut out.bias)),
@@ -282,8 +333,16 @@ fn assert_close<T: Recurrent>(what: &str, found: &[T], expected: &[f64], toleran
     }
 }
 
+const CELLS: [Cell; 5] = [
+    Cell::Lstm,
+    Cell::Gru { reset_after: true },
+    Cell::Gru { reset_after: false },
+    Cell::Simple(Activation::Tanh),
+    Cell::Simple(Activation::Relu),
+];
+
 /// batch, time, features, units
-const SHAPES: [[usize; 4]; 13] = [
+const SHAPES: [[usize; 4]; 14] = [
     [2, 3, 2, 3],
     [1, 1, 1, 1],
     [7, 9, 5, 4],
@@ -297,23 +356,24 @@ const SHAPES: [[usize; 4]; 13] = [
     [3, 2, 0, 2],
     [3, 2, 2, 0],
     [30, 10, 80, 13],
+    [9, 3, 7, 150],
 ];
 
 fn check_forward<T: Recurrent>(tolerance: f64) {
     let mut numbers = Numbers(1);
-    for (case, [batch, time, features, units]) in SHAPES.into_iter().enumerate() {
-        for round in 0..5 {
+    for (case, sizes) in SHAPES.into_iter().enumerate() {
+        for round in 0..10 {
             let options = case * 37 + round * 53 + round;
-            let problem = Problem::random(&mut numbers, batch, time, features, units, options);
+            let problem = Problem::random(&mut numbers, CELLS[round % 5], sizes, options);
             let expected = problem.reference();
             let problem = problem.cast::<T>();
             for isa in Isa::available() {
                 let found = problem.forward(isa, &mut numbers);
                 assert_close("outputs", &found.outputs, &expected.outputs, tolerance);
                 assert_close("hidden", &found.hidden, &expected.hidden, tolerance);
-                assert_close("cell", &found.cell, &expected.cell, tolerance);
+                assert_close("memory", &found.memory, &expected.memory, tolerance);
                 assert_close("gates", &found.gates, &expected.gates, tolerance);
-                assert_close("cells", &found.cells, &expected.cells, tolerance);
+                assert_close("memories", &found.memories, &expected.memories, tolerance);
                 assert!(found == problem.forward(isa, &mut numbers), "another order of chunks, other bits");
             }
         }
@@ -330,9 +390,10 @@ fn forward_matches_loops() {
 #[test]
 fn gradients_match_finite_differences() {
     let mut numbers = Numbers(2);
-    for options in 0..128 {
-        let [batch, time, features, units] = [[2, 3, 2, 3], [3, 4, 1, 2], [7, 5, 3, 2]][options % 3];
-        let problem = Problem::random(&mut numbers, batch, time, features, units, options);
+    for (options, cell) in (0..128).flat_map(|options| CELLS.map(|cell| (options, cell))) {
+        let sizes = [[2, 3, 2, 3], [3, 4, 1, 2], [7, 5, 3, 2]][options % 3];
+        let [batch, _, _, units] = sizes;
+        let problem = Problem::random(&mut numbers, cell, sizes, options);
         let forward = problem.forward(Isa::active(), &mut numbers);
         let gradients = problem.backward(Isa::active(), &forward, &mut numbers);
         let difference = |change: &dyn Fn(&mut Problem<f64>, f64)| {
@@ -352,11 +413,11 @@ fn gradients_match_finite_differences() {
                         "recurrent" => &mut p.recurrent,
                         "bias" => p.bias.as_mut().unwrap(),
                         "hidden" => p.hidden.get_or_insert_with(|| vec![0.0; batch * units]),
-                        _ => p.cell.get_or_insert_with(|| vec![0.0; batch * units]),
+                        _ => p.memory.get_or_insert_with(|| vec![0.0; batch * units]),
                     };
                     target[at] += step;
                 });
-                assert!((value - expected).abs() < 1e-8, "{options:b} {name}[{at}]: {value}, {expected}");
+                assert!((value - expected).abs() < 1e-8, "{cell:?} {options:b} {name}[{at}]: {value}, {expected}");
             }
         }
     }
@@ -367,10 +428,10 @@ fn gradients_match_finite_differences() {
 #[test]
 fn gradients_agree_on_every_path() {
     let mut numbers = Numbers(3);
-    for (case, [batch, time, features, units]) in SHAPES.into_iter().enumerate() {
-        for round in 0..4 {
+    for (case, sizes) in SHAPES.into_iter().enumerate() {
+        for round in 0..10 {
             let options = case * 37 + round * 53 + round;
-            let problem = Problem::random(&mut numbers, batch, time, features, units, options);
+            let problem = Problem::random(&mut numbers, CELLS[round % 5], sizes, options);
             let forward = problem.forward(Isa::Scalar, &mut numbers);
             let expected = problem.backward(Isa::Scalar, &forward, &mut numbers);
             let single = problem.cast::<f32>();
@@ -387,7 +448,7 @@ fn gradients_agree_on_every_path() {
                 assert_close("recurrent", &found.recurrent, &expected.recurrent, 3e-5);
                 assert_close("bias", &found.bias, &expected.bias, 3e-5);
                 assert_close("hidden", &found.hidden, &expected.hidden, 1e-5);
-                assert_close("cell", &found.cell, &expected.cell, 1e-5);
+                assert_close("memory", &found.memory, &expected.memory, 1e-5);
             }
         }
     }
@@ -397,26 +458,29 @@ fn gradients_agree_on_every_path() {
 #[test]
 fn batch_of_one_has_the_bits_of_many() {
     let mut numbers = Numbers(4);
-    let problem = Problem::random(&mut numbers, 14, 6, 10, 21, 0b100_1001).cast::<f32>();
-    let LstmShape { batch, time, features, units, .. } = problem.shape;
-    for isa in Isa::available() {
-        let together = problem.forward(isa, &mut numbers);
-        for row in 0..batch {
-            let mut alone = problem.clone();
-            alone.shape.batch = 1;
-            alone.x = problem.x[row * time * features..(row + 1) * time * features].to_vec();
-            alone.mask = problem.mask.as_ref().map(|mask| mask[row * time..(row + 1) * time].to_vec());
-            alone.hidden = problem.hidden.as_ref().map(|h| h[row * units..(row + 1) * units].to_vec());
-            alone.cell = problem.cell.as_ref().map(|c| c[row * units..(row + 1) * units].to_vec());
-            let alone = alone.forward(isa, &mut numbers);
-            assert!(alone.outputs == together.outputs[row * time * units..(row + 1) * time * units]);
+    for cell in CELLS {
+        let problem = Problem::random(&mut numbers, cell, [14, 6, 10, 21], 0b100_1001).cast::<f32>();
+        let Shape { batch, time, features, units, .. } = problem.shape;
+        for isa in Isa::available() {
+            let together = problem.forward(isa, &mut numbers);
+            for row in 0..batch {
+                let mut alone = problem.clone();
+                alone.shape.batch = 1;
+                alone.x = problem.x[row * time * features..(row + 1) * time * features].to_vec();
+                alone.mask = problem.mask.as_ref().map(|mask| mask[row * time..(row + 1) * time].to_vec());
+                alone.hidden = problem.hidden.as_ref().map(|h| h[row * units..(row + 1) * units].to_vec());
+                alone.memory = problem.memory.as_ref().map(|c| c[row * units..(row + 1) * units].to_vec());
+                let alone = alone.forward(isa, &mut numbers);
+                assert!(alone.outputs == together.outputs[row * time * units..(row + 1) * time * units]);
+            }
         }
     }
 }
 
 #[test]
 fn scratch_is_bounded() {
-    let shape = LstmShape {
+    let shape = Shape {
+        cell: Cell::Lstm,
         batch: 4096,
         time: 100,
         features: 1024,
@@ -425,10 +489,10 @@ fn scratch_is_bounded() {
         go_backwards: false,
         zero_output_for_mask: false,
     };
-    let kernel = LstmBackward::new(shape);
+    let kernel = Backward::new(shape);
     assert_eq!(kernel.chunks(), 2);
-    assert!(LstmBackward::new(LstmShape { features: 64, units: 64, ..shape }).chunks() > 8);
-    assert!(Lstm::new(shape).chunks() > 16);
+    assert!(Backward::new(Shape { features: 64, units: 64, ..shape }).chunks() > 8);
+    assert!(Forward::new(shape).chunks() > 16);
 }
 
 /// Numbers from Keras 3.15.1 on JAX 0.10.2 with x64, floatx float64. All arrays are `cos(0.7 n + phase)`:
@@ -527,7 +591,8 @@ fn masks_follow_keras() {
     ];
     let mut numbers = Numbers(5);
     for (go_backwards, sums, outputs_are_states) in cases {
-        let shape = LstmShape {
+        let shape = Shape {
+            cell: Cell::Lstm,
             batch: 2,
             time: 4,
             features: 2,
@@ -545,10 +610,10 @@ fn masks_follow_keras() {
             bias: Some(wave(8, 4.0)),
             mask: Some(mask.clone()),
             hidden: Some(wave(4, 5.0)),
-            cell: Some(wave(4, 6.0)),
+            memory: Some(wave(4, 6.0)),
             output_gradient: Some(wave(16, 7.0)),
             hidden_gradient: Some(vec![1.0; 4]),
-            cell_gradient: Some(vec![-1.0; 4]),
+            memory_gradient: Some(vec![-1.0; 4]),
         };
         let mut expected = with_states.to_vec();
         expected.extend_from_slice(if go_backwards { &backwards } else { &forwards });

@@ -1,0 +1,406 @@
+//! A recurrent layer over whole sequences, with Keras' semantics.
+//!
+//! Weights are packed once per call into blocks of units; a block has all gates of its units side by side, so that a few
+//! register tiles make all that a unit's step needs and z never leaves L1 (`cell` says which products there are):
+//!
+//! ```text
+//! chunk = a slice of the batch, through the whole of time: no barrier per step
+//!   for step
+//!     stack 1, x_t beside h_(t-1)
+//!     for block of 16 units (LSTM) or 64
+//!       for product
+//!         z[rows, gates of the block] (+)= stacked block     tiles of 6 x 64, weights from L2
+//!       gates, memory, hidden                                see `gates`
+//! ```
+//!
+//! A GRU that resets before the product goes through the blocks twice, because `(r h) recurrent` needs the reset gates of
+//! all units. The multiply-add units limit the speed while the packed weights fit in L2.
+//!
+//! A *masked* step leaves hidden state and memory as they are. Its output is the hidden state (as Keras on JAX: the initial
+//! state where nothing came before), or zeros with `zero_output_for_mask`, which Keras' `Bidirectional` sets when it
+//! returns sequences. Backwards in time, `x` and the mask are read from the end and outputs stand in the order in which
+//! they were made, as in Keras.
+
+use std::ops::Range;
+
+use super::Recurrent;
+use super::cell::{Inputs, Product, Shape};
+use super::gates;
+use super::panels::{Rows, even_part, multiply, odd_stride};
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::gemm::{PANEL, PANEL_GRAIN};
+use crate::cpu::simd::Isa;
+use crate::cpu::workspace;
+
+/// FLOPs that make a chunk worth handing to another thread.
+const CHUNK_FLOPS: usize = 100_000;
+const MAX_CHUNKS: usize = 64;
+/// From this batch size on, chunks have two register tiles of rows, which share each read of the weights.
+const WIDE_BATCH: usize = 96;
+/// Rows of a register tile.
+pub(super) const TILE_ROWS: usize = 6;
+
+/// What a forward pass writes. A training pass asks for all that its cell has; `outputs` may be absent where only the last
+/// state is wanted and no gradient.
+#[derive(Clone, Copy)]
+pub struct Outputs<'a, T> {
+    /// `[batch, time, units]`
+    pub outputs: Option<Disjoint<'a, T>>,
+    /// `[batch, units]`
+    pub last_hidden: Option<Disjoint<'a, T>>,
+    /// `[batch, units]`, of a cell that has a memory.
+    pub last_memory: Option<Disjoint<'a, T>>,
+    /// `[batch, time, saved units]`: what `gates` saves for the way back; zeros at masked steps.
+    pub gates: Option<Disjoint<'a, T>>,
+    /// `[batch, time, units]`: the memory after each step.
+    pub memories: Option<Disjoint<'a, T>>,
+}
+
+/// The forward pass.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    shape: Shape,
+    chunks: usize,
+}
+
+/// Some units, packed together.
+#[derive(Clone, Copy)]
+struct Block {
+    unit: usize,
+    count: usize,
+    /// Columns that each gate has in the block.
+    width: usize,
+}
+
+impl Forward {
+    pub fn new(shape: Shape) -> Self {
+        let rows = if shape.batch >= WIDE_BATCH { 2 * TILE_ROWS } else { TILE_ROWS };
+        let chunks = (shape.flops() / CHUNK_FLOPS).clamp(1, MAX_CHUNKS).min(shape.batch.div_ceil(rows).max(1));
+        Self { shape, chunks }
+    }
+
+    /// How many calls of [`run`](Self::run), after all of [`prepare`](Self::prepare).
+    pub fn chunks(&self) -> usize {
+        self.chunks
+    }
+
+    /// How many calls of [`prepare`](Self::prepare) come first: one a block.
+    pub fn prepare_chunks(&self) -> usize {
+        self.shape.units.div_ceil(self.shape.cell.block())
+    }
+
+    /// Bytes of scratch that all calls share: the packed weights.
+    pub fn scratch<T>(&self) -> usize {
+        self.scratch_elements() * size_of::<T>()
+    }
+
+    /// The last register of the last row may reach beyond it.
+    fn scratch_elements(&self) -> usize {
+        let products = self.shape.cell.products();
+        products.iter().map(|product| self.packed(product)).sum::<usize>() + PANEL_GRAIN
+    }
+
+    /// Elements of a product's packed weights.
+    fn packed(&self, product: &Product) -> usize {
+        self.shape.depth(product) * product.gates.len() * self.shape.units.next_multiple_of(4)
+    }
+
+    fn block(&self, block: usize) -> Block {
+        let unit = block * self.shape.cell.block();
+        let count = (self.shape.units - unit).min(self.shape.cell.block());
+        Block { unit, count, width: count.next_multiple_of(4) }
+    }
+
+    /// Where a block's weights of product `index` are packed.
+    fn packed_block(&self, index: usize, block: Block) -> Range<usize> {
+        let products = self.shape.cell.products();
+        let first: usize = products[..index].iter().map(|product| self.packed(product)).sum();
+        let size = self.shape.depth(&products[index]) * products[index].gates.len();
+        first + size * block.unit..first + size * (block.unit + block.width)
+    }
+
+    /// Packs one block of the weights into the scratch: panels of 64 columns, each a run of its own.
+    pub fn prepare<T: Recurrent>(
+        &self,
+        chunk: usize,
+        kernel: &[T],
+        recurrent: &[T],
+        bias: Option<&[T]>,
+        scratch: Disjoint<'_, T>,
+    ) {
+        let shape = &self.shape;
+        shape.check_weights(kernel, recurrent);
+        assert_eq!(bias.map_or(0, <[T]>::len), shape.bias(), "bias of {shape:?}");
+        let (block, whole) = (self.block(chunk), shape.width());
+        for (index, product) in shape.cell.products().iter().enumerate() {
+            // SAFETY: every block has its own range of every product.
+            let packed = unsafe { scratch.range(self.packed_block(index, block)) };
+            let bias = bias.zip(product.bias).map(|(bias, row)| &bias[row * whole..(row + 1) * whole]);
+            let rows = [bias, product.kernel.then_some(kernel), product.recurrent.then_some(recurrent)];
+            let rows = rows.into_iter().flatten().flat_map(|matrix| matrix.chunks_exact(whole));
+            let (depth, columns) = (shape.depth(product), product.gates.len() * block.width);
+            workspace::with(columns, |line: &mut [T]| {
+                for (row, weights) in rows.enumerate() {
+                    for (to, column) in line.chunks_exact_mut(block.width).zip(product.gates.clone()) {
+                        let at = shape.cell.gate(column) * shape.units + block.unit;
+                        to[..block.count].copy_from_slice(&weights[at..at + block.count]);
+                        to[block.count..].fill(T::ZERO);
+                    }
+                    for start in (0..columns).step_by(PANEL) {
+                        let panel = &line[start..columns.min(start + PANEL)];
+                        packed[depth * start + row * panel.len()..][..panel.len()].copy_from_slice(panel);
+                    }
+                }
+            });
+        }
+    }
+
+    /// Computes one slice of the batch. `scratch` holds what [`prepare`](Self::prepare) packed.
+    ///
+    /// # Panics
+    /// When a slice does not fit the shape.
+    pub fn run<T: Recurrent>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        inputs: &Inputs<'_, T>,
+        outputs: &Outputs<'_, T>,
+        scratch: Disjoint<'_, T>,
+    ) {
+        let shape = &self.shape;
+        let Shape { cell, batch, time, units, .. } = *shape;
+        inputs.check(shape);
+        assert!(scratch.len() >= self.scratch_elements(), "scratch of {shape:?}");
+        let batch_rows = even_part(batch, self.chunks, chunk);
+        let rows = batch_rows.len();
+        if rows == 0 || units == 0 {
+            return;
+        }
+        // SAFETY: the packed weights are only read now.
+        let packed = unsafe { std::slice::from_raw_parts(scratch.as_ptr().cast_const(), self.scratch_elements()) };
+        let own = |out, row| own(out, &batch_rows, row);
+        let mut all_outputs = own(outputs.outputs, time * units);
+        let mut all_memories = own(outputs.memories, time * units);
+        let saved = cell.saved() * units;
+        let gates = own(outputs.gates, time * saved).filter(|_| saved > 0);
+
+        let stride = odd_stride(shape.stacked());
+        let hidden_columns = shape.hidden_columns();
+        let memory = if cell.has_memory() { rows * units } else { 0 };
+        let z_blocks = if cell.has_two_stages() { self.prepare_chunks() } else { 1 };
+        let z = z_blocks * rows * cell.columns() * self.block(0).width;
+        workspace::with(rows * 2 * stride + memory + z, |room: &mut [T]| {
+            let (stacked, room) = room.split_at_mut(rows * stride);
+            let (next, room) = room.split_at_mut(rows * stride);
+            let (memory, z) = room.split_at_mut(memory);
+            if cell.has_memory() {
+                initial(inputs.initial_memory, &batch_rows, memory);
+            }
+            for (row, stacked) in stacked.chunks_exact_mut(stride).enumerate() {
+                let from = (batch_rows.start + row) * units;
+                match inputs.initial_hidden {
+                    Some(hidden) => stacked[hidden_columns.clone()].copy_from_slice(&hidden[from..from + units]),
+                    None => stacked[hidden_columns.clone()].fill(T::ZERO),
+                }
+            }
+            let mut slice =
+                Slice { kernel: self, isa, rows: batch_rows.clone(), inputs, packed, stride, memory, z, gates };
+            let (mut stacked, mut next) = (stacked, next);
+            for step in 0..time {
+                let masked = |row: usize| inputs.is_masked(shape, batch_rows.start + row, step);
+                if !(inputs.mask.is_some() && (0..rows).all(masked)) {
+                    slice.step(step, stacked, next);
+                    std::mem::swap(&mut stacked, &mut next);
+                }
+                for row in 0..rows {
+                    let at = (row * time + step) * units;
+                    if let Some(outputs) = &mut all_outputs {
+                        let to = &mut outputs[at..at + units];
+                        if shape.zero_output_for_mask && masked(row) {
+                            to.fill(T::ZERO);
+                        } else {
+                            to.copy_from_slice(&stacked[row * stride..][hidden_columns.clone()]);
+                        }
+                    }
+                    if let Some(memories) = &mut all_memories {
+                        memories[at..at + units].copy_from_slice(&slice.memory[row * units..(row + 1) * units]);
+                    }
+                    if let Some(gates) = &mut slice.gates
+                        && masked(row)
+                    {
+                        gates[(row * time + step) * saved..][..saved].fill(T::ZERO);
+                    }
+                }
+            }
+
+            if let Some(last) = own(outputs.last_hidden, units) {
+                for (to, from) in last.chunks_exact_mut(units).zip(stacked.chunks_exact(stride)) {
+                    to.copy_from_slice(&from[hidden_columns.clone()]);
+                }
+            }
+            if let Some(last) = own(outputs.last_memory, units) {
+                last.copy_from_slice(slice.memory);
+            }
+        });
+    }
+}
+
+/// One slice of the batch on its way through time.
+struct Slice<'a, T> {
+    kernel: &'a Forward,
+    isa: Isa,
+    rows: Range<usize>,
+    inputs: &'a Inputs<'a, T>,
+    packed: &'a [T],
+    /// From one stacked row to the next.
+    stride: usize,
+    /// `[rows, units]`, of a cell that has a memory.
+    memory: &'a mut [T],
+    /// `[rows, columns of a block]`, for one block or, if the cell goes through them twice, for all.
+    z: &'a mut [T],
+    /// `[rows, time, saved units]`
+    gates: Option<&'a mut [T]>,
+}
+
+impl<'a, T: Recurrent> Slice<'a, T> {
+    /// From the hidden states in `stacked` to those in `next`.
+    fn step(&mut self, step: usize, stacked: &mut [T], next: &mut [T]) {
+        let shape = &self.kernel.shape;
+        let features = shape.features;
+        for (row, stacked) in self.rows.clone().zip(stacked.chunks_exact_mut(self.stride)) {
+            let from = (row * shape.time + shape.input_step(step)) * features;
+            shape.stack_input(stacked, &self.inputs.x[from..from + features]);
+        }
+        let two_stages = shape.cell.has_two_stages();
+        for block in 0..self.kernel.prepare_chunks() {
+            self.products(false, block, stacked);
+            if two_stages {
+                self.reset(step, block, stacked);
+            } else {
+                self.finish_block(step, block, stacked, next);
+            }
+        }
+        if two_stages {
+            for block in 0..self.kernel.prepare_chunks() {
+                self.products(true, block, stacked);
+                self.finish_block(step, block, stacked, next);
+            }
+        }
+        let hidden = shape.hidden_columns();
+        for row in self.steps(step, false) {
+            let hidden = row * self.stride + hidden.start..row * self.stride + hidden.end;
+            next[hidden.clone()].copy_from_slice(&stacked[hidden]);
+        }
+    }
+
+    /// The rows of the slice that make the step, or those that are masked.
+    fn steps(&self, step: usize, makes: bool) -> impl Iterator<Item = usize> + use<'a, T> {
+        let (shape, inputs, first) = (&self.kernel.shape, self.inputs, self.rows.start);
+        (0..self.rows.len()).filter(move |row| inputs.is_masked(shape, first + row, step) != makes)
+    }
+
+    /// Where a block's z is, and the length of its rows.
+    fn z_of(&self, block: usize) -> (usize, usize) {
+        let cell = self.kernel.shape.cell;
+        let whole = self.rows.len() * cell.columns() * self.kernel.block(0).width;
+        let start = if cell.has_two_stages() { block * whole } else { 0 };
+        (start, cell.columns() * self.kernel.block(block).width)
+    }
+
+    /// z of one block: the products that wait for the reset gate, or those that do not.
+    fn products(&mut self, resets: bool, block: usize, stacked: &[T]) {
+        let shape = &self.kernel.shape;
+        let rows = self.rows.len();
+        let (start, z_stride) = self.z_of(block);
+        let block = self.kernel.block(block);
+        let z = &mut self.z[start..start + rows * z_stride];
+        let left_out = shape.cell.left_out();
+        if !left_out.is_empty() {
+            for z in z.chunks_exact_mut(z_stride) {
+                z[left_out.start * block.width..left_out.end * block.width].fill(T::ZERO);
+            }
+        }
+        for (index, product) in shape.cell.products().iter().enumerate().filter(|(_, p)| p.resets == resets) {
+            let (operand, depth) = (shape.operand(index), shape.depth(product));
+            let a = Rows { start: stacked[operand.start..].as_ptr(), row_stride: self.stride, column_stride: 1 };
+            let weights = self.packed[self.kernel.packed_block(index, block).start..].as_ptr();
+            let columns = product.gates.len() * block.width;
+            for start in (0..columns).step_by(PANEL) {
+                let width = (columns - start).min(PANEL);
+                let to = z[product.gates.start * block.width + start..].as_mut_ptr();
+                // SAFETY: the stacked rows, the packed panel and z have these extents; behind the last panel there is
+                // room for a register.
+                unsafe {
+                    let panel = weights.add(depth * start);
+                    multiply(self.isa, rows, depth, width, a, panel, width, to, z_stride, index > 0);
+                }
+            }
+        }
+    }
+
+    /// The reset gates of one block, and `r h` into the stacked rows.
+    fn reset(&mut self, step: usize, block: usize, stacked: &mut [T]) {
+        let kernel = self.kernel;
+        let shape = &kernel.shape;
+        let (start, z_stride) = self.z_of(block);
+        let (units, hidden) = (shape.units, shape.hidden_columns());
+        let Block { unit, count, width } = kernel.block(block);
+        for row in self.steps(step, true) {
+            let (before, after) = stacked[row * self.stride..][..self.stride].split_at_mut(hidden.end);
+            let pass = gates::Reset {
+                z: &self.z[start + row * z_stride + width..][..width],
+                previous: &before[hidden.start + unit..][..count],
+                reset: &mut after[unit..][..count],
+                gate: self
+                    .gates
+                    .as_deref_mut()
+                    .map(|gates| &mut gates[(row * shape.time + step) * 3 * units + units + unit..][..count]),
+            };
+            gates::reset(self.isa, pass);
+        }
+    }
+
+    /// Hidden states and memory of one block, from its z.
+    fn finish_block(&mut self, step: usize, block: usize, stacked: &[T], next: &mut [T]) {
+        let kernel = self.kernel;
+        let shape = &kernel.shape;
+        let (start, z_stride) = self.z_of(block);
+        let (units, hidden, saved) = (shape.units, shape.hidden_columns(), shape.cell.saved() * shape.units);
+        let Block { unit, count, width } = kernel.block(block);
+        for row in self.steps(step, true) {
+            let own = row * self.stride + hidden.start + unit..row * self.stride + hidden.start + unit + count;
+            let pass = gates::Forward {
+                z: &self.z[start + row * z_stride..][..z_stride],
+                width,
+                previous: &stacked[own.clone()],
+                hidden: &mut next[own],
+                memory: match shape.cell.has_memory() {
+                    true => &mut self.memory[row * units + unit..][..count],
+                    false => &mut [],
+                },
+                units,
+                gates: self.gates.as_deref_mut().map(|gates| {
+                    &mut gates[(row * shape.time + step) * saved + unit..(row * shape.time + step + 1) * saved]
+                }),
+            };
+            gates::forward(self.isa, shape.cell, pass);
+        }
+    }
+}
+
+/// The rows of `out` that are a chunk's own.
+pub(super) fn own<'a, T>(out: Option<Disjoint<'a, T>>, rows: &Range<usize>, row: usize) -> Option<&'a mut [T]> {
+    // SAFETY: chunks have slices of the batch that do not overlap, and take each output once.
+    out.map(|out| unsafe { out.range(rows.start * row..rows.end * row) })
+}
+
+/// `to = from[rows]`, or zeros.
+pub(super) fn initial<T: Recurrent>(from: Option<&[T]>, rows: &Range<usize>, to: &mut [T]) {
+    match from {
+        Some(from) => {
+            let units = to.len() / rows.len();
+            to.copy_from_slice(&from[rows.start * units..rows.end * units]);
+        }
+        None => to.fill(T::ZERO),
+    }
+}
