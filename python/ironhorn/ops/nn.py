@@ -5,4 +5,6 @@ from ironhorn.ops.convolution import *
 from ironhorn.ops.crossentropy import *
 from ironhorn.ops.encoding import *
 from ironhorn.ops.normalization import *
+from ironhorn.ops.patches import *
+from ironhorn.ops.pooling import *
 from ironhorn.ops.rnn import *
