@@ -5,10 +5,12 @@ Keras' names and arguments, Keras' rules for types.
 
 from typing import Any
 
+import numpy as np
+
 from ironhorn.backend.dtypes import is_float_dtype
-from ironhorn.errors import UnsupportedError
+from ironhorn.errors import TracedValueError, ValueRangeError
 from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import as_dtype, handle, tensor
+from ironhorn.ops._values import as_dtype, elementwise_binary, elementwise_unary, handle, tensor
 
 __all__ = [
     "abs",
@@ -63,127 +65,87 @@ __all__ = [
 ]
 
 
-def _unary(name: str, summary: str) -> Any:
-    native = handle[name]
+negative = elementwise_unary("negative", "`-x`.")
 
-    def function(x: Any) -> Any:
-        return native(x)
+sign = elementwise_unary("sign", "-1, 0 or 1.")
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""{summary}
+sqrt = elementwise_unary("sqrt", "Square root.")
 
-    Args:
-        x: array of any shape.
+rsqrt = elementwise_unary("rsqrt", "`1 / sqrt(x)`.")
 
-    Returns:
-        Tensor of the same shape.
-    """
-    return op(function)
+reciprocal = elementwise_unary("reciprocal", "`1 / x`.")
 
+exp = elementwise_unary("exp", "`e ** x`.")
 
-def _binary(name: str, summary: str) -> Any:
-    native = handle[name]
+expm1 = elementwise_unary("expm1", "`e ** x - 1`, accurate near 0.")
 
-    def function(x1: Any, x2: Any) -> Any:
-        return native(x1, x2)
+log = elementwise_unary("log", "Natural logarithm.")
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""{summary}
+log1p = elementwise_unary("log1p", "`log(1 + x)`, accurate near 0.")
 
-    Args:
-        x1: array.
-        x2: array whose shape broadcasts with that of `x1`.
+log2 = elementwise_unary("log2", "Logarithm to base 2.")
 
-    Returns:
-        Tensor of the broadcast shape.
+log10 = elementwise_unary("log10", "Logarithm to base 10.")
 
-    Raises:
-        ShapeError: if the shapes do not broadcast.
-    """
-    return op(function)
+sin = elementwise_unary("sin", "Sine of an angle in radians.")
 
+cos = elementwise_unary("cos", "Cosine of an angle in radians.")
 
-negative = _unary("negative", "`-x`.")
+tan = elementwise_unary("tan", "Tangent of an angle in radians.")
 
-sign = _unary("sign", "-1, 0 or 1.")
+tanh = elementwise_unary("tanh", "Hyperbolic tangent.")
 
-sqrt = _unary("sqrt", "Square root.")
+erf = elementwise_unary("erf", "Error function.")
 
-rsqrt = _unary("rsqrt", "`1 / sqrt(x)`.")
+floor = elementwise_unary("floor", "The largest integer not above x.")
 
-reciprocal = _unary("reciprocal", "`1 / x`.")
+ceil = elementwise_unary("ceil", "The smallest integer not below x.")
 
-exp = _unary("exp", "`e ** x`.")
+isnan = elementwise_unary("isnan", "Whether x is not a number.")
 
-expm1 = _unary("expm1", "`e ** x - 1`, accurate near 0.")
+isinf = elementwise_unary("isinf", "Whether x is infinite.")
 
-log = _unary("log", "Natural logarithm.")
+isfinite = elementwise_unary("isfinite", "Whether x is neither infinite nor not a number.")
 
-log1p = _unary("log1p", "`log(1 + x)`, accurate near 0.")
+logical_not = elementwise_unary("logical_not", "`not x`, element by element.")
 
-log2 = _unary("log2", "Logarithm to base 2.")
+add = elementwise_binary("add", "`x1 + x2`.")
 
-log10 = _unary("log10", "Logarithm to base 10.")
+subtract = elementwise_binary("subtract", "`x1 - x2`.")
 
-sin = _unary("sin", "Sine of an angle in radians.")
+multiply = elementwise_binary("multiply", "`x1 * x2`.")
 
-cos = _unary("cos", "Cosine of an angle in radians.")
+divide = elementwise_binary("divide", "`x1 / x2`, in floats.")
 
-tan = _unary("tan", "Tangent of an angle in radians.")
+floor_divide = elementwise_binary("floor_divide", "`x1 / x2` rounded towards minus infinity.")
 
-tanh = _unary("tanh", "Hyperbolic tangent.")
+mod = elementwise_binary("mod", "The remainder of `floor_divide`; its sign is that of `x2`.")
 
-erf = _unary("erf", "Error function.")
+power = elementwise_binary("power", "`x1 ** x2`.")
 
-floor = _unary("floor", "The largest integer not above x.")
+maximum = elementwise_binary("maximum", "The larger of two; NaN if either is.")
 
-ceil = _unary("ceil", "The smallest integer not below x.")
+minimum = elementwise_binary("minimum", "The smaller of two; NaN if either is.")
 
-isnan = _unary("isnan", "Whether x is not a number.")
+arctan2 = elementwise_binary("arctan2", "The angle of the point (x2, x1) in radians.")
 
-isinf = _unary("isinf", "Whether x is infinite.")
+equal = elementwise_binary("equal", "`x1 == x2`.")
 
-isfinite = _unary("isfinite", "Whether x is neither infinite nor not a number.")
+not_equal = elementwise_binary("not_equal", "`x1 != x2`.")
 
-logical_not = _unary("logical_not", "`not x`, element by element.")
+less = elementwise_binary("less", "`x1 < x2`.")
 
-add = _binary("add", "`x1 + x2`.")
+less_equal = elementwise_binary("less_equal", "`x1 <= x2`.")
 
-subtract = _binary("subtract", "`x1 - x2`.")
+greater = elementwise_binary("greater", "`x1 > x2`.")
 
-multiply = _binary("multiply", "`x1 * x2`.")
+greater_equal = elementwise_binary("greater_equal", "`x1 >= x2`.")
 
-divide = _binary("divide", "`x1 / x2`, in floats.")
+logical_and = elementwise_binary("logical_and", "`x1 and x2`, element by element.")
 
-floor_divide = _binary("floor_divide", "`x1 / x2` rounded towards minus infinity.")
+logical_or = elementwise_binary("logical_or", "`x1 or x2`, element by element.")
 
-mod = _binary("mod", "The remainder of `floor_divide`; its sign is that of `x2`.")
-
-power = _binary("power", "`x1 ** x2`.")
-
-maximum = _binary("maximum", "The larger of two; NaN if either is.")
-
-minimum = _binary("minimum", "The smaller of two; NaN if either is.")
-
-arctan2 = _binary("arctan2", "The angle of the point (x2, x1) in radians.")
-
-equal = _binary("equal", "`x1 == x2`.")
-
-not_equal = _binary("not_equal", "`x1 != x2`.")
-
-less = _binary("less", "`x1 < x2`.")
-
-less_equal = _binary("less_equal", "`x1 <= x2`.")
-
-greater = _binary("greater", "`x1 > x2`.")
-
-greater_equal = _binary("greater_equal", "`x1 >= x2`.")
-
-logical_and = _binary("logical_and", "`x1 and x2`, element by element.")
-
-logical_or = _binary("logical_or", "`x1 or x2`, element by element.")
-
-logical_xor = _binary("logical_xor", "Whether exactly one of two is true.")
+logical_xor = elementwise_binary("logical_xor", "Whether exactly one of two is true.")
 
 
 @op
@@ -240,11 +202,19 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
 
 @op
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """`x1` where the condition holds, else `x2`.
+    """`x1` where the condition holds, else `x2`; the positions where it holds, an array an axis, when neither is given.
 
     Raises:
-        UnsupportedError: without `x1` and `x2` (the number of results would depend on the data).
+        TracedValueError: without alternatives while tracing, as the number of positions depends on the data.
+        ValueRangeError: with only one alternative.
     """
-    if x1 is None or x2 is None:
-        raise UnsupportedError("ops.where needs both alternatives; for positions use numpy.nonzero on the array")
-    return handle["select"](condition, x1, x2)
+    if (x1 is None) != (x2 is None):
+        raise ValueRangeError("ops.where takes both alternatives or neither, got one")
+    if x1 is not None:
+        return handle["select"](condition, x1, x2)
+    condition = tensor(condition)
+    if condition.is_traced:
+        raise TracedValueError(
+            "How many positions ops.where(condition) finds is not known while tracing; use ops.where(condition, x1, x2)"
+        )
+    return tuple(tensor(places.astype("int32")) for places in np.nonzero(condition.numpy()))

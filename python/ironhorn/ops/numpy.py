@@ -1,8 +1,17 @@
 """The NumPy-like functions, under the name that Keras has for their module."""
 
 from ironhorn.ops.arithmetic import *
+from ironhorn.ops.bits import *
+from ironhorn.ops.comparison import *
 from ironhorn.ops.creation import *
 from ironhorn.ops.einsum import *
+from ironhorn.ops.elementary import *
+from ironhorn.ops.joining import *
+from ironhorn.ops.matrices import *
+from ironhorn.ops.nan_reduction import *
+from ironhorn.ops.padding import *
 from ironhorn.ops.product import *
 from ironhorn.ops.reduction import *
 from ironhorn.ops.shaping import *
+from ironhorn.ops.statistics import *
+from ironhorn.ops.windows import *

@@ -10,12 +10,13 @@ import numpy as np
 
 from ironhorn import _core
 from ironhorn.backend.dtypes import is_int_dtype
-from ironhorn.errors import ShapeError, UnsupportedError, ValueRangeError
+from ironhorn.errors import ShapeError, ValueRangeError
 from ironhorn.ops._dispatch import op
 from ironhorn.ops._values import (
     as_dtype,
     axes_of,
     axis_of,
+    flattened,
     handle,
     shape_of,
     tensor,
@@ -27,7 +28,6 @@ __all__ = [
     "expand_dims",
     "flip",
     "moveaxis",
-    "pad",
     "ravel",
     "repeat",
     "reshape",
@@ -66,7 +66,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 @op
 def ravel(x: Any) -> Any:
     """All elements on one axis."""
-    return handle["reshape"](x, shape=[-1])
+    return flattened(tensor(x))
 
 
 @op
@@ -154,6 +154,11 @@ def stack(x: Any, axis: int = 0) -> Any:
     return handle["concatenate"](*[expand_dims(item, axis) for item in items], axis=axis_of(axis, items[0].ndim + 1))
 
 
+def _numbers(x: Any) -> list[Any]:
+    """The elements of a list, or of an array."""
+    return [int(i) for i in x.tolist()] if hasattr(x, "tolist") else list(x)
+
+
 @op
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cuts an array along an axis: into a number of equal parts, or at the given positions.
@@ -172,7 +177,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         step = length // indices_or_sections
         bounds = [i * step for i in range(1, indices_or_sections)]
     else:
-        bounds = [int(i) for i in indices_or_sections]
+        bounds = _numbers(indices_or_sections)
     edges: list[Any] = [None, *bounds, None]
     before: list[Any] = [None] * axis
     return [
@@ -192,26 +197,6 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
 
 
 @op
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
-    """Puts elements before and after every axis.
-
-    Args:
-        x: array.
-        pad_width: `(before, after)` for every axis, or one pair (or number) for all.
-        mode: "constant"; other modes are not supported yet.
-        constant_values: the number to pad with, 0 by default.
-
-    Raises:
-        UnsupportedError: for modes other than "constant".
-    """
-    if mode != "constant":
-        raise UnsupportedError(f"ops.pad supports mode='constant', got {mode!r}; pad with numpy.pad before the model")
-    x = tensor(x)
-    width = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
-    return handle["pad"](x, low=[w[0] for w in width], high=[w[1] for w in width], value=float(constant_values or 0))
-
-
-@op
 def flip(x: Any, axis: Any = None) -> Any:
     """Reverses the order along axes; along all when axis is None."""
     x = tensor(x)
@@ -224,7 +209,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 def tile(x: Any, repeats: Any) -> Any:
     """Repeats a whole array `repeats[k]` times along axis `k`."""
     x = tensor(x)
-    counts = [repeats] if isinstance(repeats, int) else list(repeats)
+    counts = [repeats] if isinstance(repeats, (int, _core.SymbolicDim)) else _numbers(repeats)
     counts = [1] * (x.ndim - len(counts)) + counts
     shape = [1] * (len(counts) - x.ndim) + shape_of(x)
     thin: list[Any] = []
@@ -237,17 +222,35 @@ def tile(x: Any, repeats: Any) -> Any:
 
 
 @op
-def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
-    """Repeats every element `repeats` times along an axis; of the flattened array when axis is None."""
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Repeats every element along an axis; of the flattened array when axis is None.
+
+    Args:
+        x: array.
+        repeats: how often: a number, or one for every element of the axis (known while tracing).
+        axis: the axis.
+
+    Raises:
+        ShapeError: if the numbers are not as many as the axis is long.
+    """
     x = tensor(x)
     if axis is None:
-        x, axis = handle["reshape"](x, shape=[-1]), 0
+        x, axis = flattened(x), 0
     axis = axis_of(axis, x.ndim)
     shape = shape_of(x)
+    if not isinstance(repeats, (int, _core.SymbolicDim)):
+        counts = np.asarray(repeats)
+        if counts.size != 1:
+            if counts.ndim != 1 or counts.size != x.shape[axis]:
+                raise ShapeError(
+                    f"ops.repeat takes a number or {x.shape[axis]} of them for axis {axis}, got {counts.size}"
+                )
+            return handle["take"](x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
+        repeats = int(counts.reshape(()))
     thin = [*shape[: axis + 1], 1, *shape[axis + 1 :]]
-    wide = [*shape[: axis + 1], int(repeats), *shape[axis + 1 :]]
+    wide = [*shape[: axis + 1], repeats, *shape[axis + 1 :]]
     spread = handle["broadcast_to"](handle["reshape"](x, shape=thin), shape=wide)
-    return handle["reshape"](spread, shape=[*shape[:axis], shape[axis] * int(repeats), *shape[axis + 1 :]])
+    return handle["reshape"](spread, shape=[*shape[:axis], shape[axis] * repeats, *shape[axis + 1 :]])
 
 
 @op
@@ -262,5 +265,5 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if not is_int_dtype(indices.dtype):
         indices = as_dtype(indices, "int32")
     if axis is None:
-        x, axis = handle["reshape"](x, shape=[-1]), 0
+        x, axis = flattened(x), 0
     return handle["take"](x, indices, axis=axis_of(axis, x.ndim))
