@@ -14,6 +14,9 @@ from ironhorn.ops.indexing import *
 from ironhorn.ops.linalg import *
 from ironhorn.ops.nn import *
 from ironhorn.ops.numpy import *
+from ironhorn.ops.ranking import *
+from ironhorn.ops.scatter import *
+from ironhorn.ops.segments import *
 from ironhorn.ops.sequences import *
 
 __all__ = [name for name, value in globals().items() if callable(value) or name in ("image", "nn", "numpy", "update")]
