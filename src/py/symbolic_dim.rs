@@ -4,6 +4,7 @@ use ironhorn_engine::core::Dim;
 use ironhorn_engine::ops::graph::DimRule;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
+use pyo3::types::{PyList, PyTuple};
 
 use super::convert::is_array_like;
 use super::errors::{OrRaise, raise};
@@ -54,8 +55,14 @@ fn operator<'py>(
     if let (Some(rule), Ok(a), Ok(b)) = (rule, extract(a), extract(b)) {
         return derive(py, rule, a, b);
     }
-    // Tensors know themselves what to do.
-    if a.is_instance_of::<Tensor>() || b.is_instance_of::<Tensor>() || !(is_array_like(a) && is_array_like(b)) {
+    // Tensors know themselves what to do, and lists are repeated, which needs a number.
+    let other = |x: &Bound<'py, PyAny>| {
+        x.is_instance_of::<Tensor>()
+            || x.is_instance_of::<PyList>()
+            || x.is_instance_of::<PyTuple>()
+            || !is_array_like(x)
+    };
+    if other(a) || other(b) {
         return Ok(py.NotImplemented());
     }
     call(py, name, &[a.clone(), b.clone()], None)
@@ -121,6 +128,10 @@ impl SymbolicDim {
     }
     fn __rtruediv__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         operator(slf.py(), "divide", None, other, slf.as_any())
+    }
+    /// The smaller of this and another length.
+    fn minimum(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        derive(py, DimRule::Minimum, self.dim, extract(other)?)
     }
     fn __neg__(&self) -> NegatedDim {
         NegatedDim { dim: self.dim }

@@ -7,11 +7,15 @@ Every module says in `__all__` what it offers, and one line here offers it to th
 [2.0, 3.0]
 """
 
-from ironhorn.ops import image, nn, numpy, update
+from ironhorn.ops import image, linalg, nn, numpy, update
 from ironhorn.ops.control import *
 from ironhorn.ops.core import *
+from ironhorn.ops.derivative import *
+from ironhorn.ops.determinant import *
+from ironhorn.ops.fourier import *
 from ironhorn.ops.indexing import *
 from ironhorn.ops.linalg import *
+from ironhorn.ops.mapping import *
 from ironhorn.ops.nn import *
 from ironhorn.ops.numpy import *
 from ironhorn.ops.ranking import *
@@ -19,4 +23,5 @@ from ironhorn.ops.scatter import *
 from ironhorn.ops.segments import *
 from ironhorn.ops.sequences import *
 
-__all__ = [name for name, value in globals().items() if callable(value) or name in ("image", "nn", "numpy", "update")]
+_MODULES = ("image", "linalg", "nn", "numpy", "update")
+__all__ = [name for name, value in globals().items() if callable(value) or name in _MODULES]

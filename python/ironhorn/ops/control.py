@@ -10,9 +10,10 @@ from ironhorn import _core, tree
 from ironhorn.backend.keras_tensor import KerasTensor
 from ironhorn.errors import ShapeError, UnsupportedError
 from ironhorn.ops._dispatch import op
-from ironhorn.ops.numpy import stack
+from ironhorn.ops.creation import arange
+from ironhorn.ops.shaping import stack
 
-__all__ = ["cond", "scan", "while_loop"]
+__all__ = ["cond", "fori_loop", "scan", "switch", "while_loop"]
 
 
 def _as_tensor(leaf: Any) -> Any:
@@ -83,6 +84,75 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
 
 
 @op
+def switch(index: Any, branches: Any, *operands: Any) -> Any:
+    """What one of several functions returns; only that one runs.
+
+    Args:
+        index: integer scalar, the number of the function; the nearest one if there is no such number.
+        branches: functions of the operands that return the same structure, shapes and types.
+        operands: arguments of the functions.
+
+    Example:
+        >>> from ironhorn import ops
+        >>> float(ops.switch(1, [ops.add, ops.subtract], 2.0, 0.5))
+        1.5
+    """
+    functions = list(branches)
+    if not functions or not all(callable(function) for function in functions):
+        raise TypeError("ops.switch takes a list of at least one function")
+    last = len(functions) - 1
+    if not (isinstance(index, _core.Tensor) and index.is_traced):
+        number = int(_as_tensor(index))
+        return _tensors(functions[0 if number < 0 else last if number > last else number](*operands))
+
+    def choose(low: int, high: int) -> Any:
+        if low == high:
+            return functions[low](*operands)
+        middle = (low + high + 1) // 2
+        return cond(index < middle, lambda: choose(low, middle - 1), lambda: choose(middle, high))
+
+    return _tensors(choose(0, last))
+
+
+@op
+def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+    """Calls `state = body_fun(i, state)` for `i` from `lower` up to, not including, `upper`.
+
+    Args:
+        lower: first value of `i`.
+        upper: where `i` ends. A loop between ints, or lengths from `ops.shape`, has derivatives; one between tensors of
+            a traced function has none.
+        body_fun: function of `i`, an `int32` scalar, and the state.
+        init_val: the first state: array or nested structure. Every step must return the same structure, shapes and
+            types.
+
+    Returns:
+        The last state.
+
+    Raises:
+        ShapeError: if the state changes its structure, shape or type.
+        UnsupportedError: if `body_fun` writes a variable while a model is traced.
+
+    Example:
+        >>> from ironhorn import ops
+        >>> int(ops.fori_loop(0, 10, lambda i, total: total + i, 0))
+        45
+    """
+    if not callable(body_fun):
+        raise TypeError(f"ops.fori_loop takes a function of the index and the state, got {body_fun!r}")
+    if any(isinstance(bound, _core.Tensor) and bound.is_traced for bound in (lower, upper)):
+        first = _core.op("cast")(_as_tensor(lower), dtype="int32")
+        return while_loop(lambda i, state: i < upper, lambda i, state: (i + 1, body_fun(i, state)), (first, init_val))[
+            1
+        ]
+    low, high = (bound if isinstance(bound, _core.SymbolicDim) else int(bound) for bound in (lower, upper))
+    if isinstance(low, int) and isinstance(high, int) and high <= low:
+        return _tensors(init_val)
+    steps = arange(low, high, dtype="int32")
+    return scan(lambda state, i: (body_fun(i, state), None), init_val, steps)[0]
+
+
+@op
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -149,8 +219,8 @@ def while_loop(
 ) -> Any:
     """Calls `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds.
 
-    Traced loops have no derivative and run to their end before an interrupt is looked at; where the number of steps is
-    known, use `scan`.
+    A traced loop has derivatives only if `maximum_iterations` is given, and they take as long as that many steps; where
+    the number of steps is known, use `scan`.
 
     Args:
         cond: function of the loop variables that returns a boolean scalar.

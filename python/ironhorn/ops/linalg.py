@@ -1,30 +1,25 @@
-"""Linear algebra beyond products."""
+"""Linear algebra, under the name that Keras has for its module."""
 
-from typing import Any
+from ironhorn.ops.decomposition import cholesky, eig, eigh, lu_factor, qr, svd
+from ironhorn.ops.derivative import jvp
+from ironhorn.ops.determinant import det, matrix_rank, norm
+from ironhorn.ops.solver import cholesky_inverse, inv, lstsq, pinv, solve, solve_triangular
 
-from ironhorn.errors import UnsupportedError
-from ironhorn.ops import numpy as np_ops
-from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import as_float, handle
-
-__all__ = ["norm"]
-
-
-@op
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The norm of vectors along axes: Euclidean (Frobenius) by default, or of order 1, 2 or infinity along one axis.
-
-    Raises:
-        UnsupportedError: for other orders, and for matrix norms other than Frobenius'.
-    """
-    x = as_float(x)
-    axes = axis if isinstance(axis, (list, tuple)) or axis is None else (axis,)
-    if ord in (None, "fro") or (ord == 2 and axes is not None and len(axes) == 1):
-        return handle["sqrt"](np_ops.sum(handle["square"](x), axis, keepdims))
-    if axes is not None and len(axes) == 1 and ord == 1:
-        return np_ops.sum(handle["absolute"](x), axis, keepdims)
-    if axes is not None and len(axes) == 1 and ord == float("inf"):
-        return np_ops.max(handle["absolute"](x), axis, keepdims)
-    raise UnsupportedError(
-        f"ops.norm with ord={ord!r}, axis={axis!r} is not supported; use numpy.linalg.norm on the array"
-    )
+__all__ = [
+    "cholesky",
+    "cholesky_inverse",
+    "det",
+    "eig",
+    "eigh",
+    "inv",
+    "jvp",
+    "lstsq",
+    "lu_factor",
+    "matrix_rank",
+    "norm",
+    "pinv",
+    "qr",
+    "solve",
+    "solve_triangular",
+    "svd",
+]

@@ -51,6 +51,7 @@ pub enum DimRule {
     Subtract,
     Multiply,
     FloorDivide,
+    Minimum,
 }
 
 impl DimRule {
@@ -60,6 +61,7 @@ impl DimRule {
             DimRule::Subtract => a.checked_sub(b),
             DimRule::Multiply => a.checked_mul(b),
             DimRule::FloorDivide => a.checked_div(b),
+            DimRule::Minimum => Some(a.min(b)),
         }
     }
 }

@@ -311,3 +311,30 @@ fn a_while_loop_goes_on_while_its_condition_holds() {
     });
     assert!(error.unwrap_err().message().contains("a while_loop has no derivative"));
 }
+
+#[test]
+fn a_while_loop_with_a_limit_has_derivatives() {
+    // x <- sin(x) * w, at most five times, while sum(x) is below the bound: it ends after some steps, at once, or never.
+    let specs = [Spec::known(&[2], DType::Float64), Spec::known(&[2], DType::Float64), Spec::scalar(DType::Float64)];
+    let condition = body(&specs, |graph, v| {
+        let sum = graph.reduce(ironhorn_engine::ops::reduce::ReduceKind::Sum, v[0], &[0], false)?;
+        Ok(vec![graph.elementwise(Scalar::Less, &[sum, v[2]])?])
+    });
+    let body = body(&specs, |graph, v| {
+        let sine = graph.elementwise(Scalar::Sin, &[v[0]])?;
+        Ok(vec![graph.mul(sine, v[1])?])
+    });
+    let op = WhileLoop { condition, body, carries: 1, limit: Some(5) };
+    for bound in [1.9, 0.0, 100.0] {
+        let inputs = [array(&[2], &[0.5f64, 0.7]), array(&[2], &[1.5f64, 1.7]), array(&[], &[bound])];
+        check_gradients(&inputs, |graph, v| graph.append(op.clone(), v), 1e-6);
+        check_gradients(
+            &inputs,
+            |graph, v| {
+                let made = graph.append(op.clone(), v)?;
+                Ok(gradients(graph, &[(made[0], None)], &v[..2])?.into_iter().flatten().collect())
+            },
+            1e-5,
+        );
+    }
+}

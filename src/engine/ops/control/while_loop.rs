@@ -5,13 +5,19 @@
 //!     carry = body(carry, captures)
 //! ```
 //!
-//! Inputs are carries and captures; outputs are the last carries. No gradient: the number of steps is known only when the
-//! loop ends, so the memory that going backwards needs cannot be planned; `scan` has one.
+//! Inputs are carries and captures; outputs are the last carries.
+//!
+//! Gradient: with a limit, that of a scan of so many steps, those after the end of the loop leaving the carries alone. Without
+//! one there is none: the number of steps is known only when the loop ends, so the memory that going backwards needs cannot
+//! be planned.
 
 use super::body::Body;
+use super::cond::Cond;
+use super::scan::Scan;
 use crate::core::shape::Bindings;
-use crate::core::{DType, Error, Result, Spec};
-use crate::ops::{Attributes, GradContext, Operation, Value};
+use crate::core::{DType, Dim, Error, Result, Spec};
+use crate::ops::gradients::through_decompose;
+use crate::ops::{Attributes, GradContext, Graph, Operation, Value};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct WhileLoop {
@@ -56,11 +62,36 @@ impl Operation for WhileLoop {
         Ok(operands[..self.carries].to_vec())
     }
 
-    fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
+    fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        if self.limit.is_some() {
+            return through_decompose(&self.clone().into(), context);
+        }
         Err(Error::unsupported(
-            "a while_loop has no derivative, because the number of its steps is not known beforehand; use ops.scan with a \
-             fixed length and ops.where to stop changing the carry, or wrap the inputs in stop_gradient",
+            "a while_loop has no derivative, because the number of its steps is not known beforehand; give it \
+             maximum_iterations, use ops.scan with a fixed length, or wrap the inputs in stop_gradient",
         ))
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        let limit = usize::try_from(self.limit?).ok()?;
+        let mut scan = || -> Result<Vec<Value>> {
+            let mut step = Graph::new();
+            step.set_scope(graph.scope());
+            let operands = |graph: &mut Graph| -> Vec<Value> {
+                (0..inputs.len()).map(|i| graph.input(self.body.input(i).clone())).collect()
+            };
+            let mut ended = Graph::new();
+            let unchanged = operands(&mut ended)[..self.carries].to_vec();
+            let given = operands(&mut step);
+            let test = self.condition.inline(&mut step, &given)[0];
+            let choice = Cond { on_true: self.body.clone(), on_false: Body::new(ended, unchanged)? };
+            let chosen: Vec<Value> = std::iter::once(test).chain(given).collect();
+            let next = step.append(choice, &chosen)?;
+            let body = Body::new(step, next)?;
+            let scan = Scan { body, carries: self.carries, sequences: 0, length: Dim::Known(limit), reverse: false };
+            Ok(graph.append(scan, inputs)?[..self.carries].to_vec())
+        };
+        Some(scan())
     }
 
     fn bind(&self, bindings: &Bindings) -> Self {
