@@ -146,3 +146,59 @@ def hard_tanh(x: Any) -> Any:
 def mish(x: Any) -> Any:
     """Returns `x * tanh(softplus(x))` (Misra, 2019)."""
     return ops.multiply(x, ops.tanh(ops.softplus(x)))
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """Returns `x` where it is positive, `alpha * (exp(x / alpha) - 1)` elsewhere (Barron, 2017)."""
+    return ops.celu(x, alpha=alpha)
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """Returns the first half of `x` along an axis times the sigmoid of the second (Dauphin et al., 2017)."""
+    return ops.glu(x, axis=axis)
+
+
+def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
+    """Returns `x` where `abs(x) > threshold`, 0 elsewhere."""
+    return ops.hard_shrink(x, threshold=threshold)
+
+
+def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
+    """Returns `x` moved towards 0 by `threshold`, and no further than 0."""
+    return ops.soft_shrink(x, threshold=threshold)
+
+
+def sparse_plus(x: Any) -> Any:
+    """Returns 0 below -1, `x` above 1, and `(x + 1) ** 2 / 4` between."""
+    return ops.sparse_plus(x)
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """Returns `clip((x + 1) / 2, 0, 1)`."""
+    return ops.sparse_sigmoid(x)
+
+
+def squareplus(x: Any, b: float = 4) -> Any:
+    """Returns `(x + sqrt(x ** 2 + b)) / 2` (Barron, 2021)."""
+    return ops.squareplus(x, b=b)
+
+
+def tanh_shrink(x: Any) -> Any:
+    """Returns `x - tanh(x)`."""
+    return ops.tanh_shrink(x)
+
+
+def threshold(x: Any, threshold: float, default_value: float) -> Any:
+    """Returns `x` where it is greater than `threshold`, `default_value` elsewhere.
+
+    Args:
+        x: A tensor.
+        threshold: Where `x` begins to pass.
+        default_value: What stands for the rest.
+    """
+    return ops.threshold(x, threshold, default_value)
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """Returns a softmax-like result with zeros along an axis; see `ops.sparsemax` for the threshold."""
+    return ops.sparsemax(x, axis=axis)

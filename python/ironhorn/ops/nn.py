@@ -8,3 +8,4 @@ from ironhorn.ops.normalization import *
 from ironhorn.ops.patches import *
 from ironhorn.ops.pooling import *
 from ironhorn.ops.rnn import *
+from ironhorn.ops.similarity import *

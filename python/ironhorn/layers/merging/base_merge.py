@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ironhorn import ops
+from ironhorn import backend, ops
 from ironhorn.layers.layer import Layer
 
 
@@ -39,6 +39,19 @@ class Merge(Layer):
 
     def _merge_function(self, inputs: Sequence[Any]) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not say how tensors are combined.")
+
+    def _where_masked_in(self, inputs: Sequence[Any], function: Callable[[Any, Any], Any]) -> Any:
+        """Combines the tensors one after another; where just one of two is masked in, it passes as if it were both."""
+        result, known = inputs[0], mask_of(inputs[0])
+        for value in inputs[1:]:
+            mask = mask_of(value)
+            if mask is not None:
+                value = ops.where(mask, value, result)
+            if known is not None:
+                result = ops.where(known, result, value)
+            known = None if mask is None or known is None else ops.logical_or(known, mask)
+            result = function(result, value)
+        return result
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the outputs."""
@@ -77,6 +90,12 @@ class Merge(Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""
         return super().get_config()
+
+
+def mask_of(value: Any) -> Any:
+    """The mask of a tensor with an axis for the features, or `None`."""
+    mask = backend.get_keras_mask(value)
+    return None if mask is None else ops.expand_dims(mask, -1)
 
 
 def require_list(layer: Layer, input_shape: Any) -> None:

@@ -24,10 +24,7 @@ class Maximum(Merge):
     """
 
     def _merge_function(self, inputs: Sequence[Any]) -> Any:
-        result = inputs[0]
-        for value in inputs[1:]:
-            result = ops.maximum(result, value)
-        return result
+        return self._where_masked_in(inputs, ops.maximum)
 
 
 def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:

@@ -24,10 +24,7 @@ class Minimum(Merge):
     """
 
     def _merge_function(self, inputs: Sequence[Any]) -> Any:
-        result = inputs[0]
-        for value in inputs[1:]:
-            result = ops.minimum(result, value)
-        return result
+        return self._where_masked_in(inputs, ops.minimum)
 
 
 def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:

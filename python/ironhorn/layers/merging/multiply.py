@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ironhorn import ops
-from ironhorn.layers.merging.base_merge import Merge
+from ironhorn.layers.merging.base_merge import Merge, mask_of
 
 
 class Multiply(Merge):
@@ -24,10 +24,17 @@ class Multiply(Merge):
     """
 
     def _merge_function(self, inputs: Sequence[Any]) -> Any:
-        result = inputs[0]
-        for value in inputs[1:]:
-            result = ops.multiply(result, value)
-        return result
+        masks = [mask_of(value) for value in inputs]
+        result = None
+        for value, mask in zip(inputs, masks, strict=True):
+            factor = value if mask is None else ops.where(mask, value, ops.ones_like(value))
+            result = factor if result is None else ops.multiply(result, factor)
+        if any(mask is None for mask in masks):
+            return result
+        some = masks[0]
+        for mask in masks[1:]:
+            some = ops.logical_or(some, mask)
+        return ops.where(some, result, ops.zeros_like(result))
 
 
 def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
