@@ -99,6 +99,50 @@ def test_conv1d_layer():
     )
 
 
+def test_conv3d_layer():
+    run_layer_test(
+        layers.Conv3D,
+        {"filters": 4, "kernel_size": 2, "strides": (1, 2, 1), "activation": "relu"},
+        input_shape=(2, 3, 6, 5, 3),
+        expected_output_shape=(2, 2, 3, 4, 4),
+        expected_num_trainable_weights=2,
+    )
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv_transpose_layers(rank):
+    run_layer_test(
+        getattr(layers, f"Conv{rank}DTranspose"),
+        {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"},
+        input_shape=(2, *(3, 4, 2)[:rank], 3),
+        expected_output_shape=(2, *(6, 8, 4)[:rank], 4),
+        expected_num_trainable_weights=2,
+    )
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_depthwise_layers(rank):
+    run_layer_test(
+        getattr(layers, f"DepthwiseConv{rank}D"),
+        {"kernel_size": 3, "depth_multiplier": 2, "padding": "same", "depthwise_regularizer": "l2"},
+        input_shape=(2, *(6, 5)[:rank], 3),
+        expected_output_shape=(2, *(6, 5)[:rank], 6),
+        expected_num_trainable_weights=2,
+        expected_num_losses=1,
+    )
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_separable_layers(rank):
+    run_layer_test(
+        getattr(layers, f"SeparableConv{rank}D"),
+        {"filters": 4, "kernel_size": 3, "strides": 2},
+        input_shape=(2, *(7, 5)[:rank], 3),
+        expected_output_shape=(2, *(3, 2)[:rank], 4),
+        expected_num_trainable_weights=3,
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "texts"),
     [
@@ -109,6 +153,12 @@ def test_conv1d_layer():
         (lambda: layers.Conv2D(4, 3, padding="causal"), ["padding", "Conv1D"]),
         (lambda: layers.Conv2D(4, (3, 3, 3)), ["kernel_size", "tuple of 2"]),
         (lambda: layers.Conv2D(5, 3, groups=2), ["filters", "multiple", "groups"]),
+        (lambda: layers.Conv2DTranspose(4, 3, strides=2, output_padding=2), ["output_padding", "less than"]),
+        (lambda: layers.Conv2DTranspose(4, 3, strides=2, dilation_rate=2), ["Strides and dilation"]),
+        (lambda: layers.Conv1DTranspose(4, 3)(np.ones((1, 4, 4, 3), "float32")), ["window over 1", "(1, 4, 4, 3)"]),
+        (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), ["depth_multiplier", "positive"]),
+        (lambda: layers.SeparableConv2D(0, 3), ["filters", "positive"]),
+        (lambda: layers.DepthwiseConv1D(5)(np.ones((1, 3, 2), "float32")), ["empty output", "(1, 3, 2)"]),
     ],
 )
 def test_errors(call, texts):

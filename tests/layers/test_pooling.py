@@ -28,6 +28,28 @@ def test_pooling1d(cls):
     run_layer_test(cls, {"pool_size": 3, "strides": 2}, input_shape=(2, 7, 3), expected_output_shape=(2, 3, 3))
 
 
+@pytest.mark.parametrize("cls", [layers.MaxPooling3D, layers.AveragePooling3D])
+def test_pooling3d(cls):
+    run_layer_test(cls, {"pool_size": (2, 1, 3)}, input_shape=(2, 4, 3, 7, 3), expected_output_shape=(2, 2, 3, 2, 3))
+
+
+@pytest.mark.parametrize("cls", [layers.GlobalMaxPooling3D, layers.GlobalAveragePooling3D])
+def test_global_pooling3d(cls):
+    run_layer_test(cls, {"keepdims": True}, input_shape=(2, 4, 3, 2, 3), expected_output_shape=(2, 1, 1, 1, 3))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["Max", "Average"])
+def test_adaptive_pooling(kind, rank):
+    run_layer_test(
+        getattr(layers, f"Adaptive{kind}Pooling{rank}D"),
+        {"output_size": (2, 3, 1)[:rank]},
+        input_shape=(2, *(5, 4, 3)[:rank], 3),
+        expected_output_shape=(2, *(2, 3, 1)[:rank], 3),
+        expected_num_trainable_weights=0,
+    )
+
+
 def test_values():
     inputs = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
     np.testing.assert_array_equal(layers.MaxPooling2D(2)(inputs).numpy()[0, :, :, 0], [[5, 7], [13, 15]])
@@ -72,6 +94,7 @@ def test_errors():
         lambda: layers.MaxPooling2D(2).compute_output_shape((1, 1, 4, 3)),
     )
     assert_raises_text(ValueError, ["pool_size", "positive"], lambda: layers.MaxPooling2D(0))
+    assert_raises_text(ValueError, ["output_size", "tuple of 2"], lambda: layers.AdaptiveMaxPooling2D((1, 2, 3)))
     assert_raises_text(
         ValueError, ["ndim=4", "(4, 4, 3)"], lambda: layers.MaxPooling2D(2)(np.ones((4, 4, 3), "float32"))
     )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ironhorn import activations, constraints, initializers, ops, regularizers
-from ironhorn.layers.convolutional.geometry import as_tuple, data_format_of, padding_of, window_output_shape
+from ironhorn.layers.convolutional.geometry import (
+    add_bias,
+    as_tuple,
+    channels_of,
+    count_of,
+    data_format_of,
+    padding_of,
+    window_output_shape,
+)
 from ironhorn.layers.core.dense import refuse_adapters
 from ironhorn.layers.input_spec import InputSpec
 from ironhorn.layers.layer import Layer
@@ -62,11 +70,7 @@ class BaseConv(Layer):
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         refuse_adapters(self, lora_rank, lora_alpha, None)
-        if isinstance(filters, bool) or not isinstance(filters, int) or filters <= 0:
-            raise ValueError(f"`filters` must be a positive integer. Received: filters={filters!r}.")
-        if isinstance(groups, bool) or not isinstance(groups, int) or groups <= 0:
-            raise ValueError(f"`groups` must be a positive integer. Received: groups={groups!r}.")
-        if filters % groups != 0:
+        if count_of(filters, "filters") % count_of(groups, "groups") != 0:
             raise ValueError(f"`filters` must be a multiple of `groups`. Received: filters={filters}, groups={groups}.")
         self.rank = rank
         self.filters = filters
@@ -93,13 +97,7 @@ class BaseConv(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias."""
-        axis = -1 if self.data_format == "channels_last" else 1
-        channels = input_shape[axis]
-        if channels is None:
-            raise ValueError(
-                f"Layer '{self.name}' ({type(self).__name__}) needs to know the number of channels, axis {axis} with "
-                f"{self.data_format}. Received input shape {tuple(input_shape)}. Give it in `Input(shape=...)`."
-            )
+        axis, channels = channels_of(self, input_shape)
         if channels % self.groups != 0:
             raise ValueError(
                 f"Layer '{self.name}' splits channels into {self.groups} groups, but the input has {channels} channels "
@@ -139,10 +137,7 @@ class BaseConv(Layer):
             dilation_rate=self.dilation_rate,
         )
         if self.bias is not None:
-            bias = self.bias
-            if self.data_format == "channels_first":
-                bias = ops.reshape(bias, (1, self.filters, *(1,) * self.rank))
-            outputs = ops.add(outputs, bias)
+            outputs = add_bias(outputs, self.bias, self.data_format)
         return self.activation(outputs)
 
     def _pad_causally(self, inputs: Any) -> Any:

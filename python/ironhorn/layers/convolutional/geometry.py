@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import backend
+from ironhorn import backend, ops
 
 
 def as_tuple(value: Any, rank: int, name: str, allow_zero: bool = False) -> tuple[int, ...]:
@@ -56,6 +56,87 @@ def padding_of(value: str, allow_causal: bool = False) -> str:
         hint = ' ("causal" is for Conv1D)' if lowered == "causal" else ""
         raise ValueError(f"`padding` must be one of {allowed}{hint}. Received: padding={value!r}.")
     return lowered
+
+
+def count_of(value: int, name: str) -> int:
+    """Returns a number of channels.
+
+    Raises:
+        ValueError: If it is not a positive integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
+    return value
+
+
+def channels_of(layer: Any, input_shape: Sequence[int | None]) -> tuple[int, int]:
+    """Returns the axis of the channels and how many there are.
+
+    Raises:
+        ValueError: If their number is not known.
+    """
+    axis = -1 if layer.data_format == "channels_last" else 1
+    channels = input_shape[axis]
+    if channels is None:
+        raise ValueError(
+            f"Layer '{layer.name}' ({type(layer).__name__}) needs to know the number of channels, axis {axis} with "
+            f"{layer.data_format}. Received input shape {tuple(input_shape)}. Give it in `Input(shape=...)`."
+        )
+    return axis, channels
+
+
+def add_bias(outputs: Any, bias: Any, data_format: str) -> Any:
+    """Adds one number to each channel."""
+    if data_format == "channels_first":
+        bias = ops.reshape(bias, (1, bias.shape[0], *(1,) * (len(outputs.shape) - 2)))
+    return ops.add(outputs, bias)
+
+
+def transposed_output_shape(
+    input_shape: Sequence[int | None],
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    output_padding: Sequence[int] | None,
+    data_format: str,
+    dilation: Sequence[int],
+    channels: int,
+    layer: str = "",
+) -> tuple[int | None, ...]:
+    """Returns the shape after a transposed convolution.
+
+    Args:
+        input_shape: Shape of the input with batch and channels.
+        window: Sizes of the window.
+        strides: Distances of neighbouring inputs in the output.
+        padding: `"valid"` or `"same"`.
+        output_padding: Elements at the end of every spatial axis; chosen if not given.
+        data_format: Where the channels are.
+        dilation: Distances of the window's elements.
+        channels: Number of output channels.
+        layer: Name of the layer, for the message.
+
+    Raises:
+        ValueError: If the input has another number of axes.
+    """
+    last = data_format == "channels_last"
+    spatial = input_shape[1:-1] if last else input_shape[2:]
+    if len(spatial) != len(window):
+        raise ValueError(
+            f"Layer '{layer}' slides a window over {len(window)} axes, so it takes tensors of rank {len(window) + 2}. "
+            f"Received input shape {tuple(input_shape)}; add the missing batch or channel axis."
+        )
+    sizes: list[int | None] = []
+    for axis, size in enumerate(spatial):
+        reach, stride = (window[axis] - 1) * dilation[axis] + 1, strides[axis]
+        end = None if output_padding is None else output_padding[axis]
+        if size is None:
+            sizes.append(None)
+        elif padding == "same":
+            sizes.append(size * stride if end is None else (size - 1) * stride + reach % 2 + end)
+        else:
+            sizes.append((size - 1) * stride + (max(reach, stride) if end is None else reach + end))
+    return (input_shape[0], *sizes, channels) if last else (input_shape[0], channels, *sizes)
 
 
 def window_output_shape(

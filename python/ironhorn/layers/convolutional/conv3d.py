@@ -1,0 +1,82 @@
+"""The 3D convolution layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ironhorn.layers.convolutional.base_conv import BaseConv
+
+
+class Conv3D(BaseConv):
+    """Convolution over three axes, such as a volume or the frames of a video.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Sizes of the window: an integer or a triple.
+        strides: Steps of the window.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`; the configured one if not given.
+        dilation_rate: Distances of the window's elements.
+        groups: Number of groups that channels are split into; each output channel sees one group.
+        activation: Activation function; `None` for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: First value of the kernel, of shape `(*kernel_size, channels / groups, filters)`.
+        bias_initializer: First value of the bias, one a channel of the outputs.
+        kernel_regularizer: Penalty on the kernel.
+        bias_regularizer: Penalty on the bias.
+        activity_regularizer: Penalty on the outputs.
+        kernel_constraint: Projection of the kernel after each update.
+        bias_constraint: Projection of the bias after each update.
+        **kwargs: `name`, `dtype`, `trainable` of every layer.
+
+    Input shape:
+        `(batch, planes, rows, columns, channels)`, or `(batch, channels, planes, rows, columns)` with `channels_first`.
+
+    Output shape:
+        `(batch, new_planes, new_rows, new_columns, filters)`, or `(batch, filters, new_planes, new_rows, new_columns)`.
+
+    Example:
+        >>> ironhorn.layers.Conv3D(8, 3)(ironhorn.ops.ones((2, 6, 10, 10, 3))).shape
+        (2, 4, 8, 8, 8)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            rank=3,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
