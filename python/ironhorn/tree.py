@@ -152,7 +152,7 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """The leaves with their paths: keys, names of named tuples' fields, positions.
+    """The leaves with their paths: keys of dicts, and positions.
 
     Example:
         >>> flatten_with_path({"a": [5, 6]})
@@ -160,10 +160,7 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     """
     if not is_nested(structure):
         return [((), structure)]
-    if isinstance(structure, dict):
-        keys: Any = _sorted(structure)
-    else:
-        keys = getattr(structure, "_fields", range(len(structure)))
+    keys: Any = _sorted(structure) if isinstance(structure, dict) else range(len(structure))
     found = zip(keys, _children(structure), strict=True)
     return [((key, *path), leaf) for key, child in found for path, leaf in flatten_with_path(child)]
 

@@ -41,7 +41,7 @@ CALLS = {
 def test_values() -> None:
     nested = {"b": [2, {"z": 3}], "a": 1}
     assert tree.flatten_with_path(nested) == [(("a",), 1), (("b", 0), 2), (("b", 1, "z"), 3)]
-    assert tree.flatten_with_path(Point(1, 2)) == [(("x",), 1), (("y",), 2)]
+    assert tree.flatten_with_path(Point(1, 2)) == [((0,), 1), ((1,), 2)]
     assert tree.traverse(doubled, [1, (2, 3)]) == [2, (None, 6)]
     assert tree.lists_to_tuples([1, [2], {"a": [3]}]) == (1, (2,), {"a": (3,)})
     assert tree.map_structure_up_to({"a": 0, "b": 0}, len, {"a": [1, 2], "b": (3,)}) == {"a": 2, "b": 1}
