@@ -5,7 +5,7 @@ from typing import Any
 from ironhorn import _core
 from ironhorn.backend.config import floatx
 from ironhorn.backend.dtypes import standardize_dtype
-from ironhorn.errors import UnsupportedError, ValueRangeError
+from ironhorn.errors import ValueRangeError
 from ironhorn.random.seed_generator import draw_seed
 
 
@@ -68,15 +68,15 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
-    """The array with its parts along an axis in random order; eager only.
+    """The array with its parts along an axis in random order.
 
-    Raises:
-        UnsupportedError: while tracing.
+    Args:
+        x: array.
+        axis: the axis whose parts change places.
+        seed: integer, SeedGenerator, or None.
     """
-    import numpy as np
+    from ironhorn import ops
 
-    if _core.is_tracing():
-        raise UnsupportedError("random.shuffle needs data and cannot be traced; shuffle the data before training")
-    words = draw_seed(seed).numpy()
-    order = np.random.RandomState([int(w) for w in words]).permutation(np.shape(x)[axis])
-    return _core.tensor(np.take(np.asarray(x), order, axis))
+    x = x if isinstance(x, _core.Tensor) else _core.tensor(x)
+    length = _core.symbolic_shape(x)[axis]
+    return ops.take(x, ops.argsort(uniform((length,), dtype="float64", seed=seed)), axis=axis)
