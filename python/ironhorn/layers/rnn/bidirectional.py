@@ -8,6 +8,7 @@ from ironhorn import ops
 from ironhorn.layers.layer import Layer
 
 _MODES = ("concat", "sum", "mul", "ave", None)
+_ATTRIBUTES = ("go_backwards", "return_sequences", "return_state", "stateful")
 
 
 class Bidirectional(Layer):
@@ -46,6 +47,11 @@ class Bidirectional(Layer):
                     f"`{label}` must be a recurrent layer such as LSTM(32). Received: {label}={value!r} (of type "
                     f"{type(value).__name__})."
                 )
+            if value is not None and not all(hasattr(value, attribute) for attribute in _ATTRIBUTES):
+                raise ValueError(
+                    f"`{label}` must be a recurrent layer such as LSTM(32), with the attributes "
+                    f"{', '.join(_ATTRIBUTES)}. Received: {label}={value!r}."
+                )
         if merge_mode not in _MODES:
             raise ValueError(f"`merge_mode` must be one of {_MODES}. Received: merge_mode={merge_mode!r}.")
         super().__init__(**kwargs)
@@ -70,7 +76,7 @@ class Bidirectional(Layer):
                 f"The layers of '{self.name}' must run in different directions, but both have "
                 f"go_backwards={forward.go_backwards}. Set go_backwards=True on the backward layer only."
             )
-        for attribute in ("stateful", "return_sequences", "return_state"):
+        for attribute in _ATTRIBUTES[1:]:
             pair = getattr(forward, attribute), getattr(backward, attribute)
             if pair[0] != pair[1]:
                 raise ValueError(
@@ -104,6 +110,7 @@ class Bidirectional(Layer):
         if self.return_state:
             states = (*forward[1:], *backward[1:])
             forward, backward = forward[0], backward[0]
+        forward, backward = ops.cast(forward, self.compute_dtype), ops.cast(backward, self.compute_dtype)
         if self.return_sequences:
             backward = ops.flip(backward, axis=1)
         if self.merge_mode is None:
@@ -135,7 +142,8 @@ class Bidirectional(Layer):
         mask = mask[0] if isinstance(mask, list | tuple) else mask
         outputs = [mask if self.return_sequences else None] * (2 if self.merge_mode is None else 1)
         if self.return_state:
-            return [*outputs, *[None] * (2 * len(self.forward_layer.state_size))]
+            states = len(self.forward_layer.compute_mask(sequences, mask)) - 1
+            return [*outputs, *[None] * (2 * states)]
         return outputs if self.merge_mode is None else outputs[0]
 
     @property
@@ -179,8 +187,19 @@ class Bidirectional(Layer):
 
 def _copy(layer: Any, prefix: str, **changes: Any) -> Any:
     """Returns a layer of the same configuration, with a prefix to its name and some arguments changed."""
-    config = {**layer.get_config(), **changes, "name": prefix + layer.name.removeprefix(prefix)}
-    copied = type(layer).from_config(config)
+    from ironhorn.saving import registry
+
+    config = registry.serialize_keras_object(layer)
+    config["config"] = {**config["config"], **changes, "name": prefix + layer.name.removeprefix(prefix)}
+    # Classes that nobody registered are at hand here.
+    known = {type(one).__name__: type(one) for one in (*layer._flatten_layers(), *_cells(getattr(layer, "cell", None)))}
+    copied = registry.deserialize_keras_object(config, custom_objects=known)
     if layer.built:
         copied.build_from_config(layer.get_build_config())
     return copied
+
+
+def _cells(cell: Any) -> list[Any]:
+    """Returns a cell and the cells inside, which need not be layers."""
+    inner = [found for one in getattr(cell, "cells", ()) for found in _cells(one)]
+    return inner if cell is None else [cell, *inner]

@@ -1,23 +1,15 @@
-"""The LSTM layer and its cell.
-
-With the usual activations and without recurrent dropout a sequence is one operation of the engine; otherwise the cell
-is applied step by step.
-"""
+"""The LSTM layer and its cell."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ironhorn import activations, constraints, initializers, ops, random, regularizers
-from ironhorn.errors import UnsupportedError
-from ironhorn.layers.input_spec import InputSpec
-from ironhorn.layers.layer import Layer
-from ironhorn.layers.rnn.rnn import RNN
-
-_GATES = 4
+from ironhorn import activations, ops
+from ironhorn.layers.rnn.base_cell import BaseCell
+from ironhorn.layers.rnn.base_recurrent import BaseRecurrent
 
 
-class LSTMCell(Layer):
+class LSTMCell(BaseCell):
     """One step of an LSTM.
 
         i, f, g, o = split(x @ kernel + h @ recurrent_kernel + bias, 4)
@@ -53,6 +45,8 @@ class LSTMCell(Layer):
         Hochreiter and Schmidhuber, 1997, "Long short-term memory".
     """
 
+    gates = 4
+
     def __init__(
         self,
         units: int,
@@ -74,64 +68,30 @@ class LSTMCell(Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
-            raise ValueError(f"`units` of an LSTM must be a positive integer. Received: units={units!r}.")
-        # Keras' choice between two ways to compute the same; with recurrent dropout each gate has masks of its own.
-        kwargs.pop("implementation", None)
-        super().__init__(**kwargs)
-        self.units = units
-        self.activation = activations.get(activation)
+        super().__init__(
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            **kwargs,
+        )
         self.recurrent_activation = activations.get(recurrent_activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
         self.unit_forget_bias = unit_forget_bias
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.recurrent_constraint = constraints.get(recurrent_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.dropout = min(1.0, max(0.0, dropout))
-        self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
-        self.seed = seed
-        self.seed_generator = random.SeedGenerator(seed)
         self.state_size = [units, units]
-        self.output_size = units
-        self._dropout_masks: Any = None
 
-    def build(self, input_shape: Any) -> None:
-        """Makes kernels and bias."""
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(
-                f"Layer '{self.name}' needs to know the number of features, the last axis. Received input shape "
-                f"{tuple(input_shape)}. Give it in `Input(shape=...)`."
-            )
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(features, _GATES * self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, _GATES * self.units),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(_GATES * self.units,),
-                initializer=self._forget_bias_initializer if self.unit_forget_bias else self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+    def _initial_bias(self) -> Any:
+        return self._forget_bias_initializer if self.unit_forget_bias else self.bias_initializer
 
     def _forget_bias_initializer(self, shape: Any, dtype: str | None = None) -> Any:
         ones = ops.ones((self.units,), dtype=dtype)
@@ -141,19 +101,16 @@ class LSTMCell(Layer):
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """Computes one step."""
         hidden, cell = states
-        if self._dropout_masks is not None:
-            input_masks, hidden_masks = self._dropout_masks
-        elif training:
-            input_masks, hidden_masks = self._draw_masks(inputs, hidden)
-        else:
-            input_masks, hidden_masks = None, None
+        input_masks, hidden_masks = self._masks(inputs, hidden, training)
         if hidden_masks is None and (input_masks is None or len(input_masks) == 1):
             if input_masks is not None:
                 inputs = ops.multiply(inputs, input_masks[0])
             sums = ops.add(ops.matmul(inputs, self.kernel), ops.matmul(hidden, self.recurrent_kernel))
-            gates = ops.split(sums if self.bias is None else ops.add(sums, self.bias), _GATES, axis=-1)
+            gates = ops.split(sums if self.bias is None else ops.add(sums, self.bias), self.gates, axis=-1)
         else:
-            gates = self._masked_gates(inputs, hidden, input_masks, hidden_masks)
+            from_inputs = self._gate_products(inputs, self.kernel, input_masks, self.bias)
+            from_hidden = self._gate_products(hidden, self.recurrent_kernel, hidden_masks)
+            gates = [ops.add(a, b) for a, b in zip(from_inputs, from_hidden, strict=True)]
         keep_in, forget, candidate, out = gates
         cell = ops.add(
             ops.multiply(self.recurrent_activation(forget), cell),
@@ -162,68 +119,16 @@ class LSTMCell(Layer):
         hidden = ops.multiply(self.recurrent_activation(out), self.activation(cell))
         return hidden, [hidden, cell]
 
-    def _masked_gates(self, inputs: Any, hidden: Any, input_masks: Any, hidden_masks: Any) -> list[Any]:
-        """Returns the four sums, each with dropout masks of its own."""
-        kernels = ops.split(self.kernel, _GATES, axis=-1)
-        recurrent = ops.split(self.recurrent_kernel, _GATES, axis=-1)
-        biases = [None] * _GATES if self.bias is None else ops.split(self.bias, _GATES, axis=-1)
-        gates = []
-        for index in range(_GATES):
-            x = inputs if input_masks is None else ops.multiply(inputs, input_masks[index])
-            h = hidden if hidden_masks is None else ops.multiply(hidden, hidden_masks[index])
-            gate = ops.add(ops.matmul(x, kernels[index]), ops.matmul(h, recurrent[index]))
-            gates.append(gate if biases[index] is None else ops.add(gate, biases[index]))
-        return gates
-
-    def _draw_masks(self, inputs: Any, hidden: Any) -> tuple[Any, Any]:
-        """Returns dropout masks for a step's inputs and hidden state: one, or one for each gate."""
-        count = _GATES if self.recurrent_dropout > 0.0 else 1
-
-        def draw(like: Any, rate: float) -> Any:
-            if rate == 0.0:
-                return None
-            return [random.dropout(ops.ones_like(like), rate, seed=self.seed_generator) for _ in range(count)]
-
-        return draw(inputs, self.dropout), draw(hidden, self.recurrent_dropout)
-
-    def prepare_dropout(self, sequences: Any, states: Any, training: bool) -> None:
-        """Draws the masks that all steps of a sequence share."""
-        drawn = self._draw_masks(sequences[:, 0], states[0]) if training else (None, None)
-        object.__setattr__(self, "_dropout_masks", drawn)
-
-    def forget_dropout(self) -> None:
-        """Forgets the masks of the last sequence."""
-        object.__setattr__(self, "_dropout_masks", None)
-
-    def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """Returns zeros for hidden state and cell state."""
-        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
-
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""
         return {
             **super().get_config(),
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
             "recurrent_activation": activations.serialize(self.recurrent_activation),
-            "use_bias": self.use_bias,
             "unit_forget_bias": self.unit_forget_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "recurrent_initializer": initializers.serialize(self.recurrent_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "recurrent_regularizer": regularizers.serialize(self.recurrent_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "recurrent_constraint": constraints.serialize(self.recurrent_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-            "dropout": self.dropout,
-            "recurrent_dropout": self.recurrent_dropout,
-            "seed": self.seed,
         }
 
 
-class LSTM(RNN):
+class LSTM(BaseRecurrent):
     """Long short-term memory over the time axis; see `LSTMCell` for the formula.
 
     Args:
@@ -295,10 +200,6 @@ class LSTM(RNN):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
-        if use_cudnn is True:
-            raise UnsupportedError("LSTM: use_cudnn=True asks for cuDNN, which is not used here. Leave it 'auto'.")
-        if use_cudnn not in ("auto", False):
-            raise ValueError(f"`use_cudnn` must be 'auto' or False. Received: use_cudnn={use_cudnn!r}.")
         cell = LSTMCell(
             units,
             activation=activation,
@@ -330,50 +231,27 @@ class LSTM(RNN):
             stateful=stateful,
             unroll=unroll,
             activity_regularizer=activity_regularizer,
+            use_cudnn=use_cudnn,
             **kwargs,
         )
-        self.use_cudnn = use_cudnn
-        self.input_spec = InputSpec(ndim=3)
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """Runs through the sequences."""
-        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
-
-    def inner_loop(
-        self, sequences: Any, initial_state: list[Any], mask: Any, training: bool = False
-    ) -> tuple[Any, Any, list[Any]]:
-        """Runs a whole sequence as one operation where the configuration allows it."""
+    def _is_one_operation(self) -> bool:
         cell = self.cell
-        fused = cell.activation is activations.tanh and cell.recurrent_activation is activations.sigmoid
-        if not fused or (training and cell.recurrent_dropout > 0.0):
-            return super().inner_loop(sequences, initial_state, mask, training=training)
-        if training and cell.dropout > 0.0:
-            masks, _ = cell._draw_masks(sequences[:, 0], initial_state[0])
-            sequences = ops.multiply(sequences, ops.expand_dims(masks[0], axis=1))
-        outputs, hidden, memory = ops.lstm(
+        return cell.activation is activations.tanh and cell.recurrent_activation is activations.sigmoid
+
+    def _operation(self, sequences: Any, states: list[Any], mask: Any) -> Any:
+        cell = self.cell
+        return ops.lstm(
             sequences,
-            initial_state[0],
-            initial_state[1],
+            states[0],
+            states[1],
             cell.kernel,
             cell.recurrent_kernel,
             cell.bias,
-            mask=None if mask is None else ops.cast(mask, "bool"),
+            mask=mask,
             go_backwards=self.go_backwards,
             zero_output_for_mask=self.zero_output_for_mask,
         )
-        # At a masked last step the hidden state is what the step shows, unless zeros were asked for.
-        last = outputs[:, -1] if self.zero_output_for_mask and mask is not None else hidden
-        return last, outputs, [hidden, memory]
-
-    @property
-    def units(self) -> int:
-        """Number of outputs."""
-        return self.cell.units
-
-    @property
-    def activation(self) -> Any:
-        """Activation of candidate and output."""
-        return self.cell.activation
 
     @property
     def recurrent_activation(self) -> Any:
@@ -381,24 +259,6 @@ class LSTM(RNN):
         return self.cell.recurrent_activation
 
     @property
-    def use_bias(self) -> bool:
-        """Whether a bias is added."""
-        return self.cell.use_bias
-
-    @property
-    def dropout(self) -> float:
-        """Share of the inputs dropped in training."""
-        return self.cell.dropout
-
-    @property
-    def recurrent_dropout(self) -> float:
-        """Share of the hidden state dropped in training."""
-        return self.cell.recurrent_dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments as a dictionary."""
-        config = super().get_config()
-        del config["cell"]
-        cell = self.cell.get_config()
-        own = {key: value for key, value in cell.items() if key not in ("name", "trainable", "dtype")}
-        return {**config, **own, "activity_regularizer": regularizers.serialize(self.activity_regularizer)}
+    def unit_forget_bias(self) -> bool:
+        """Whether the forget gate's bias starts at 1."""
+        return self.cell.unit_forget_bias

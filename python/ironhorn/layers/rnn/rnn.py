@@ -1,17 +1,13 @@
-"""What recurrent layers share: a cell that is applied step by step along axis 1.
-
-state = initial_state
-for step in time:                      # backwards if go_backwards
-    output, new = cell(inputs[:, step], state)
-    state = new where mask[:, step] else state
-"""
+"""The layer that applies any recurrent cell step by step."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ironhorn import backend, ops, tree
+from ironhorn.backend import tracing
 from ironhorn.layers.layer import Layer
+from ironhorn.layers.rnn.stacked_rnn_cells import StackedRNNCells, check_cell, initial_state, output_size
 from ironhorn.layers.tracking import no_tracking
 
 
@@ -20,21 +16,30 @@ class RNN(Layer):
 
     Args:
         cell: A layer (or object) with `call(inputs, states)` that returns `(output, new_states)`, and the attribute
-            `state_size`: an integer, or one for each state.
+            `state_size`: an integer, or one for each state, which may be nested. It may have `output_size` (an integer,
+            or a tuple where outputs have several axes) and `get_initial_state(batch_size)`, which may return states of
+            any shape. A list of cells is stacked.
         return_sequences: Whether to return the outputs of all steps, or that of the last one.
         return_state: Whether to return the last states too.
         go_backwards: Whether to go from the last step to the first; outputs are in the order of processing then.
         stateful: Whether the states at the end of a batch are those that the next batch starts with. The batch size
             must be fixed; `reset_state()` starts anew.
-        unroll: Accepted for Keras' signature; steps are run by one loop either way, with the same result.
+        unroll: Whether every step is written into the traced program, if their number is known then, instead of one
+            loop: for few steps with much work, which then use all threads. The result is the same.
         zero_output_for_mask: Whether outputs at masked steps are 0, instead of the output before.
         **kwargs: `name`, `dtype`, `trainable` of every layer.
 
     Call arguments:
-        sequences: `(batch, steps, features)`.
+        sequences: `(batch, steps, ...)`.
         initial_state: List of the states to start with; zeros if not given.
-        mask: Booleans `(batch, steps)`: which steps count.
+        mask: Booleans `(batch, steps)`: which steps count. At others the states stay.
         training: Whether dropout acts.
+
+    Example:
+        >>> from ironhorn import layers, ops
+        >>> layer = layers.RNN([layers.GRUCell(4), layers.LSTMCell(6)], return_sequences=True)
+        >>> layer(ops.ones((2, 5, 3))).shape
+        (2, 5, 6)
     """
 
     def __init__(
@@ -48,18 +53,8 @@ class RNN(Layer):
         zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
-        if isinstance(cell, list | tuple) or not callable(getattr(cell, "call", None)):
-            raise ValueError(
-                f"`cell` must have a method `call(inputs, states)`. Received: cell={cell!r}. Stack layers instead of "
-                "cells."
-            )
-        state_size = getattr(cell, "state_size", None)
-        sizes = [state_size] if isinstance(state_size, int) else state_size
-        if not isinstance(sizes, list | tuple) or not all(isinstance(size, int) for size in sizes):
-            raise ValueError(
-                "The cell must have the attribute `state_size`: an integer or a list of integers. Received: "
-                f"{state_size!r}."
-            )
+        cell = StackedRNNCells(list(cell)) if isinstance(cell, list | tuple) else cell
+        check_cell(cell)
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences = return_sequences
@@ -68,7 +63,8 @@ class RNN(Layer):
         self.stateful = stateful
         self.unroll = unroll
         self.zero_output_for_mask = zero_output_for_mask
-        self.state_size = list(sizes)
+        size = cell.state_size
+        self.state_size = [size] if isinstance(size, int) else list(size)
         self.supports_masking = True
         self.states: Any = None
 
@@ -87,13 +83,13 @@ class RNN(Layer):
                 f"Layer '{self.name}' is stateful, so its batch size must be fixed. Received input shape "
                 f"{tuple(sequences_shape)}. Give it: Input(batch_shape=(32, ...))."
             )
+
+        def variable(value: Any) -> Any:
+            value = ops.cast(value, self.variable_dtype)
+            return backend.Variable(value, trainable=False, name="rnn_state")
+
         with no_tracking(), self._scope():
-            self.states = [
-                backend.Variable(
-                    ops.zeros((batch_size, size), dtype=self.variable_dtype), trainable=False, name="rnn_state"
-                )
-                for size in self.state_size
-            ]
+            self.states = tree.map_structure(variable, self.get_initial_state(batch_size))
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """Returns the states that a sequence starts with: zeros, unless the cell says otherwise.
@@ -101,43 +97,48 @@ class RNN(Layer):
         Args:
             batch_size: Number of sequences.
         """
-        own = getattr(self.cell, "get_initial_state", None)
-        if own is None:
-            return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
-        states = own(batch_size=batch_size)
+        states = initial_state(self.cell, batch_size, getattr(self.cell, "compute_dtype", self.compute_dtype))
         return list(states) if tree.is_nested(states) else [states]
 
     def reset_state(self) -> None:
         """Sets the states of a stateful layer to zero."""
-        for state in self.states or ():
+        for state in tree.flatten(self.states) if self.states is not None else ():
             state.assign(ops.zeros(state.shape, dtype=state.dtype))
 
     reset_states = reset_state
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         """Runs through the sequences."""
-        if initial_state is None:
-            initial_state = self.states if self.stateful else self.get_initial_state(ops.shape(sequences)[0])
-        initial_state = list(initial_state) if tree.is_nested(initial_state) else [initial_state]
-        if len(initial_state) != len(self.state_size):
+        states = initial_state
+        if states is None:
+            states = self.states if self.stateful else self.get_initial_state(ops.shape(sequences)[0])
+        states = list(states) if tree.is_nested(states) else [states]
+        if len(states) != len(self._states()):
             raise ValueError(
-                f"Layer '{self.name}' has {len(self.state_size)} states of the sizes {self.state_size}. Received an "
-                f"initial state of {len(initial_state)} tensors."
+                f"Layer '{self.name}' has {len(self._states())} states of the sizes {self.state_size}. Received an "
+                f"initial state of {len(states)} tensors."
             )
         self._check_batch_size(sequences)
-        initial_state = [ops.cast(ops.convert_to_tensor(state), self.compute_dtype) for state in initial_state]
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        states = tree.map_structure(lambda state: ops.cast(ops.convert_to_tensor(state), dtype), states)
         mask = tree.flatten(mask)[0] if tree.is_nested(mask) else mask
-        last, outputs, states = self.inner_loop(sequences, initial_state, mask, training=training)
+        last, outputs, states = self.inner_loop(sequences, states, mask, training=training)
         if self.stateful:
-            for variable, state in zip(self.states, states, strict=True):
-                variable.assign(state)
-        output = outputs if self.return_sequences else last
-        return (output, *states) if self.return_state else output
+            for kept, state in zip(tree.flatten(self.states), tree.flatten(states), strict=True):
+                kept.assign(state)
+        output = ops.cast(outputs if self.return_sequences else last, self.compute_dtype)
+        if not self.return_state:
+            return output
+        return (output, *tree.map_structure(lambda state: ops.cast(state, self.compute_dtype), states))
+
+    def _states(self) -> list[Any]:
+        """One entry for each state, or nest of states, that the layer takes and returns."""
+        return self.state_size
 
     def _check_batch_size(self, sequences: Any) -> None:
         if not self.stateful:
             return
-        expected, received = self.states[0].shape[0], sequences.shape[0]
+        expected, received = tree.flatten(self.states)[0].shape[0], sequences.shape[0]
         if received is not None and received != expected:
             raise ValueError(
                 f"Layer '{self.name}' is stateful with batch size {expected}. Received a batch of {received} "
@@ -160,50 +161,87 @@ class RNN(Layer):
         """
         takes_training = isinstance(self.cell, Layer) and self.cell._call_has_training_arg
         options = {"training": training} if takes_training else {}
+        step = self.cell if callable(self.cell) else self.cell.call
         prepare = getattr(self.cell, "prepare_dropout", None)
         if prepare is not None:
-            prepare(sequences, initial_state, training)
+            prepare(sequences[:, 0], initial_state, training)
+        try:
+            return self._loop(lambda x, states: step(x, states, **options), sequences, initial_state, mask)
+        finally:
+            forget = getattr(self.cell, "forget_dropout", None)
+            if forget is not None:
+                forget()
+
+    def _loop(self, step: Any, sequences: Any, initial_state: list[Any], mask: Any) -> tuple[Any, Any, list[Any]]:
+        """Runs `step(inputs, states)`, which returns an output and the next states."""
 
         def by_time(value: Any) -> Any:
             value = ops.swapaxes(value, 0, 1)
             return ops.flip(value, axis=0) if self.go_backwards else value
 
-        def step(states: Any, inputs: Any) -> tuple[Any, Any]:
-            x, counted = inputs if mask is not None else (inputs, None)
-            output, new_states = self.cell(x, list(states), **options)
-            new_states = list(new_states) if tree.is_nested(new_states) else [new_states]
-            if counted is None:
-                return new_states, output
-            counted = ops.expand_dims(counted, axis=-1)
-            hidden = ops.zeros_like(output) if self.zero_output_for_mask else states[0]
-            output = ops.where(counted, output, hidden)
-            return [ops.where(counted, new, old) for new, old in zip(new_states, states, strict=True)], output
+        def plain(states: Any, x: Any) -> tuple[Any, Any]:
+            output, after = step(x, list(states))
+            # Cells return tuples for lists, or one state alone; the loop needs the structure that it began with.
+            return tree.pack_sequence_as(states, tree.flatten(after)), output
 
+        def masked(carry: Any, inputs: Any) -> tuple[Any, Any]:
+            states, before = carry
+            x, counted = inputs
+            after, output = plain(states, x)
+            if self.zero_output_for_mask:
+                shown = ops.zeros_like(output)
+            else:
+                shown = self._hidden(states) if before is None else before
+            output = _choose(counted, output, shown)
+            after = tree.map_structure(lambda new, old: _choose(counted, new, old), after, states)
+            return (after, None if before is None else output), output
+
+        unroll = self.unroll and sequences.shape[1] is not None
         steps = by_time(sequences)
-        xs = steps if mask is None else (steps, by_time(ops.cast(mask, "bool")))
-        try:
-            states, outputs = ops.scan(step, initial_state, xs)
-        finally:
-            forget = getattr(self.cell, "forget_dropout", None)
-            if forget is not None:
-                forget()
-        outputs = ops.swapaxes(outputs, 0, 1)
-        return outputs[:, -1], outputs, list(states)
+        if mask is None:
+            states, outputs = ops.scan(plain, initial_state, steps, unroll=unroll)
+        else:
+            before = None if self.zero_output_for_mask else self._first_output(initial_state, ops.shape(sequences)[0])
+            xs = (steps, by_time(ops.cast(mask, "bool")))
+            (states, _), outputs = ops.scan(masked, (initial_state, before), xs, unroll=unroll)
+        return outputs[-1], ops.swapaxes(outputs, 0, 1), list(states)
+
+    def _first_output(self, initial_state: list[Any], batch_size: Any) -> Any:
+        """What a masked first step shows: zeros, or `None` where outputs are states and the initial state is shown."""
+        size = self._output_shape()
+        state = self._hidden(initial_state)
+        if tuple(state.shape[1:]) == size:
+            return None
+        return ops.zeros((batch_size, *size), dtype=state.dtype)
+
+    def _hidden(self, states: list[Any]) -> Any:
+        """The state that is the output: the first one, of the last cell where there are several."""
+        return tree.flatten(states[-1] if isinstance(self.cell, StackedRNNCells) else states)[0]
+
+    def _output_shape(self) -> tuple[int, ...]:
+        """The shape of a step's output without the batch axis."""
+        size = output_size(self.cell)
+        return (size,) if isinstance(size, int) else tuple(size)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         """Returns the shape of the outputs."""
         batch, steps = sequences_shape[0], sequences_shape[1]
-        size = getattr(self.cell, "output_size", None) or self.state_size[0]
-        output = (batch, steps, size) if self.return_sequences else (batch, size)
-        if self.return_state:
-            return (output, *((batch, state) for state in self.state_size))
-        return output
+        output = (batch, *((steps,) if self.return_sequences else ()), *self._output_shape())
+        if not self.return_state:
+            return output
+        return (output, *self._state_shapes(batch))
+
+    def _state_shapes(self, batch_size: Any) -> list[Any]:
+        """Returns the shapes of the states, nested as they are."""
+        # The cell decides; asked for one sequence.
+        states = tracing.abstract_call(lambda: self.get_initial_state(1), (), {})
+        return list(tree.map_structure(lambda state: (batch_size, *state.shape[1:]), states))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
         """Returns the mask of the steps if all outputs are returned; states have none."""
         mask = tree.flatten(mask)[0] if tree.is_nested(mask) else mask
         output_mask = mask if self.return_sequences else None
-        return [output_mask, *(None for _ in self.state_size)] if self.return_state else output_mask
+        return [output_mask, *(None for _ in self._states())] if self.return_state else output_mask
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as a dictionary."""
@@ -231,3 +269,10 @@ class RNN(Layer):
                 "cell": registry.deserialize_keras_object(config["cell"], custom_objects=custom_objects),
             }
         return super().from_config(config)
+
+
+def _choose(counted: Any, new: Any, old: Any) -> Any:
+    """Returns `new` for the sequences that count, of any rank, `old` for the others."""
+    for _ in range(len(new.shape) - 1):
+        counted = ops.expand_dims(counted, axis=-1)
+    return ops.where(counted, new, old)
