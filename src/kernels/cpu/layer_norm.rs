@@ -91,6 +91,7 @@ pub struct Backward<'a, T> {
     x: &'a [T],
     gradient: &'a [T],
     gamma: Option<&'a [T]>,
+    /// Empty if not wanted.
     dx: &'a mut [T],
     /// Two rows of sums over at most `ROWS` rows, and the chunk's: of `g (x - mean) r` and of `g`; empty if not wanted.
     room: &'a mut [T],
@@ -248,11 +249,13 @@ fn backward_body<const FUSED: bool, T: VectorMath>(by: Statistics, work: Backwar
     let (by_scale, by_offset) = room.split_at_mut(room.len() / 2);
     sums.fill(0.0);
     let block = ROWS * by.columns;
-    for ((x, gradient), dx) in x.chunks(block).zip(gradient.chunks(block)).zip(dx.chunks_mut(block)) {
+    let mut dx = dx.chunks_exact_mut(by.columns);
+    for (x, gradient) in x.chunks(block).zip(gradient.chunks(block)) {
         by_scale.fill(T::ZERO);
         by_offset.fill(T::ZERO);
         let rows = x.chunks_exact(by.columns).zip(gradient.chunks_exact(by.columns));
-        for ((x, gradient), dx) in rows.zip(dx.chunks_exact_mut(by.columns)) {
+        for (x, gradient) in rows {
+            let dx = dx.next().unwrap_or_default();
             let mean = by.mean(x);
             let (squares, sum, product) = gradient_sums::<FUSED, T>(x, gradient, gamma, mean);
             let inverse = by.inverse(squares);
@@ -343,7 +346,8 @@ impl<T: LayerNormElement> LayerNorm<T> {
         T::forward(isa, self.by, parameters, &x[range], y);
     }
 
-    /// `dx` for chunk `chunk`; with scratch of `scratch_numbers()`, the chunk's part of the sums over rows too.
+    /// `dx` for chunk `chunk`, if it is wanted; with scratch of `scratch_numbers()`, the chunk's part of the sums over rows
+    /// too.
     ///
     /// # Panics
     /// When a slice is not as long as the geometry says.
@@ -354,10 +358,10 @@ impl<T: LayerNormElement> LayerNorm<T> {
         x: &[T],
         gradient: &[T],
         gamma: Option<&[T]>,
-        dx: Disjoint<T>,
+        dx: Option<Disjoint<T>>,
         scratch: Option<Disjoint<f64>>,
     ) {
-        self.check(&[x.len(), gradient.len(), dx.len()], &[gamma]);
+        self.check(&[x.len(), gradient.len(), dx.map_or(x.len(), |dx| dx.len())], &[gamma]);
         if self.by.columns == 0 {
             return;
         }
@@ -366,7 +370,8 @@ impl<T: LayerNormElement> LayerNorm<T> {
             // SAFETY: chunks have different rows, and different parts of scratch.
             let (dx, sums) = unsafe {
                 let sums = scratch.map(|scratch| scratch.range(chunk * row..(chunk + 1) * row));
-                (dx.range(range.clone()), sums.unwrap_or_default())
+                let dx = dx.map(|dx| dx.range(range.clone()));
+                (dx.unwrap_or_default(), sums.unwrap_or_default())
             };
             let (x, gradient) = (&x[range.clone()], &gradient[range.clone()]);
             T::backward(isa, self.by, Backward { x, gradient, gamma, dx, room, sums });
@@ -466,7 +471,8 @@ mod tests {
                         for wanted in [false, true] {
                             for chunk in shuffled(kernel.chunks()) {
                                 let sums = wanted.then(|| Disjoint::new(&mut sums));
-                                kernel.run_gradient(isa, chunk, &x, &g, gamma, Disjoint::new(&mut found), sums);
+                                let found = (!wanted).then(|| Disjoint::new(&mut found));
+                                kernel.run_gradient(isa, chunk, &x, &g, gamma, found, sums);
                             }
                             assert_close(&found, &dx, tolerance, &what);
                         }

@@ -56,7 +56,7 @@ pub fn gradient(isa: Isa, op: &LayerNormGrad, inputs: &[Spec], outputs: &[Spec])
                 if phase == 0 {
                     let (g, x) = (io.input::<T>(0, elements), io.input::<T>(1, elements));
                     let gamma = scale.then(|| io.input::<T>(2, columns));
-                    let dx = io.output::<T>(0, elements);
+                    let dx = io.wants(0).then(|| io.output::<T>(0, elements));
                     kernel.run_gradient(isa, chunk, x, g, gamma, dx, summed.then(sums));
                 } else {
                     let sums = std::slice::from_raw_parts(sums().as_ptr(), kernel.scratch_numbers());
