@@ -75,7 +75,8 @@ def test_embedding_looks_up_and_masks():
 
 def test_embedding_errors():
     assert_raises_text(ValueError, ["input_dim", "positive"], lambda: layers.Embedding(0, 2))
-    assert_raises_text(ValueError, ["input_length", "Remove"], lambda: layers.Embedding(3, 2, input_length=4))
+    with pytest.warns(UserWarning, match="input_length.*Remove"):
+        layers.Embedding(3, 2, input_length=4)
 
 
 def test_masking():
@@ -104,3 +105,49 @@ def test_input():
 )
 def test_input_errors(arguments, error, texts):
     assert_raises_text(error, texts, lambda: keras.Input(**arguments))
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "expected"),
+    [
+        ({"equation": "ab,bc->ac", "output_shape": 3, "bias_axes": "c"}, (2, 4), (2, 3)),
+        ({"equation": "...ab,bc->...ac", "output_shape": (None, 3)}, (2, 5, 4, 6), (2, 5, 4, 3)),
+        ({"equation": "ab...,bc->ac...", "output_shape": 3, "bias_axes": "c"}, (2, 4, 5), (2, 3, 5)),
+    ],
+)
+def test_einsum_dense(options, shape, expected):
+    run_layer_test(
+        layers.EinsumDense,
+        options,
+        input_shape=shape,
+        expected_output_shape=expected,
+        expected_num_trainable_weights=1 + ("bias_axes" in options),
+    )
+
+
+def test_einsum_dense_is_initialized_as_dense():
+    kernel = layers.EinsumDense("abc,cde->abde", (None, 50, 60))
+    kernel.build((None, None, 200))
+    np.testing.assert_allclose(np.abs(kernel.kernel.numpy()).max(), np.sqrt(6.0 / (200 + 3000)), rtol=1e-2)
+
+
+def test_einsum_dense_errors():
+    inputs = np.ones((2, 3, 4), "float32")
+    layer = layers.EinsumDense
+    assert_raises_text(ValueError, ["must read like", "'ab->ac'"], lambda: layer("ab->ac", 3)(inputs))
+    assert_raises_text(ValueError, ["'ab,bc->ac'", "(2, 3, 4)"], lambda: layer("ab,bc->ac", 3)(inputs))
+    assert_raises_text(ValueError, ["'d' in the kernel only"], lambda: layer("abc,cd->ab", (None,))(inputs))
+    assert_raises_text(ValueError, ["size is 3", "5"], lambda: layer("abc,cd->abd", (5, 2))(inputs))
+    assert_raises_text(ValueError, ["bias_axes='x'"], lambda: layer("abc,cd->abd", (None, 2), bias_axes="x")(inputs))
+    with pytest.raises(UnsupportedError, match="LoRA"):
+        layer("ab,bc->ac", 3, lora_rank=2)
+
+
+def test_reversible_embedding():
+    layer = layers.ReversibleEmbedding(5, 3, mask_zero=True)
+    vectors = layer(np.array([[1, 0]]))
+    np.testing.assert_array_equal(backend.get_keras_mask(vectors), [[True, False]])
+    scores = layer(vectors, reverse=True)
+    np.testing.assert_allclose(scores, vectors.numpy() @ layer.embeddings.numpy().T, rtol=1e-5)
+    inputs = keras.Input((7,), dtype="int32")
+    assert layer(layer(inputs), reverse=True).shape == (None, 7, 5)

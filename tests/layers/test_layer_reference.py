@@ -123,9 +123,9 @@ def compare(row: Row, dtype: str, found: dict[str, Any], wanted: dict[str, np.nd
         if want.dtype.kind != "f":
             np.testing.assert_array_equal(have, want, err_msg=name)
             continue
-        allowed = TOLERANCE[dtype] * row.tolerance
+        allowed = TOLERANCE["float32" if row.narrow else dtype] * row.tolerance
         finite = np.abs(want[np.isfinite(want)])
-        scale = max(float(finite.max(initial=0.0)), 1e-3)
+        scale = max(float(finite.max(initial=0.0)), 1.0 if name in row.vanishing else 1e-3)
         np.testing.assert_allclose(have, want, rtol=allowed, atol=allowed * scale, err_msg=name)
 
 

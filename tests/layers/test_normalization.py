@@ -76,3 +76,61 @@ def test_errors():
         ["mask", "(2, 3, 4)"],
         lambda: layers.BatchNormalization()(np.ones((2, 3, 4), "float32"), mask=np.ones((2,), bool)),
     )
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "shape", "weights"),
+    [
+        (layers.LayerNormalization, {}, (2, 3, 4), 2),
+        (layers.LayerNormalization, {"axis": [1, 2], "center": False}, (2, 3, 4), 1),
+        (layers.GroupNormalization, {"groups": 2}, (2, 3, 4), 2),
+        (layers.GroupNormalization, {"groups": -1, "axis": 1, "scale": False}, (2, 3, 4, 2), 1),
+        (layers.UnitNormalization, {"axis": 1}, (2, 3, 4), 0),
+    ],
+)
+def test_normalizing_every_example(cls, options, shape, weights):
+    run_layer_test(
+        cls,
+        options,
+        input_shape=shape,
+        expected_output_shape=shape,
+        expected_num_trainable_weights=weights,
+        supports_masking=True,
+    )
+
+
+def test_rms_normalization():
+    run_layer_test(
+        layers.RMSNormalization, {}, input_shape=(2, 3), expected_output_shape=(2, 3), expected_num_trainable_weights=1
+    )
+
+
+def test_deprecated_rms_scaling():
+    with pytest.warns(UserWarning, match="Use RMSNormalization"):
+        layer = layers.LayerNormalization(rms_scaling=True, epsilon=0.0)
+    inputs = np.array([[1.0, 3.0]], "float32")
+    np.testing.assert_allclose(layer(inputs), inputs, rtol=1e-6)
+    assert [weight.name for weight in layer.weights] == ["gamma"]
+
+
+def test_spectral_normalization_bounds_the_kernel():
+    layer = layers.SpectralNormalization(layers.Dense(4), power_iterations=20)
+    inputs = np.random.default_rng(0).standard_normal((3, 5)).astype("float32")
+    layer(inputs, training=True)
+    singular = np.linalg.svd(layer.layer.kernel.numpy(), compute_uv=False)
+    np.testing.assert_allclose(singular[0], 1.0, rtol=1e-3)
+    before = layer.layer.kernel.numpy()
+    layer(inputs)
+    np.testing.assert_array_equal(layer.layer.kernel.numpy(), before)
+    assert_raises_text(ValueError, ["kernel", "ReLU"], lambda: layers.SpectralNormalization(layers.ReLU())(inputs))
+    assert_raises_text(
+        ValueError, ["power_iterations"], lambda: layers.SpectralNormalization(layers.Dense(1), power_iterations=0)
+    )
+
+
+def test_errors_of_axes_and_groups():
+    inputs = np.ones((2, 6), "float32")
+    assert_raises_text(ValueError, ["axis=[2]", "rank 2"], lambda: layers.LayerNormalization(axis=[2])(inputs))
+    assert_raises_text(TypeError, ["axis='last'"], lambda: layers.LayerNormalization(axis="last"))
+    assert_raises_text(ValueError, ["groups=4", "6"], lambda: layers.GroupNormalization(groups=4)(inputs))
+    assert_raises_text(ValueError, ["groups=0"], lambda: layers.GroupNormalization(groups=0))

@@ -8,6 +8,10 @@ from ironhorn.layers.activations.leaky_relu import LeakyReLU as LeakyReLU
 from ironhorn.layers.activations.prelu import PReLU as PReLU
 from ironhorn.layers.activations.relu import ReLU as ReLU
 from ironhorn.layers.activations.softmax import Softmax as Softmax
+from ironhorn.layers.attention.additive_attention import AdditiveAttention as AdditiveAttention
+from ironhorn.layers.attention.attention import Attention as Attention
+from ironhorn.layers.attention.group_query_attention import GroupQueryAttention as GroupQueryAttention
+from ironhorn.layers.attention.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from ironhorn.layers.convolutional.conv1d import Conv1D as Conv1D
 from ironhorn.layers.convolutional.conv1d import Conv1D as Convolution1D
 from ironhorn.layers.convolutional.conv1d_transpose import Conv1DTranspose as Conv1DTranspose
@@ -27,12 +31,14 @@ from ironhorn.layers.convolutional.separable_conv1d import SeparableConv1D as Se
 from ironhorn.layers.convolutional.separable_conv2d import SeparableConv2D as SeparableConv2D
 from ironhorn.layers.convolutional.separable_conv2d import SeparableConv2D as SeparableConvolution2D
 from ironhorn.layers.core.dense import Dense as Dense
+from ironhorn.layers.core.einsum_dense import EinsumDense as EinsumDense
 from ironhorn.layers.core.embedding import Embedding as Embedding
 from ironhorn.layers.core.identity import Identity as Identity
 from ironhorn.layers.core.input_layer import Input as Input
 from ironhorn.layers.core.input_layer import InputLayer as InputLayer
 from ironhorn.layers.core.lambda_layer import Lambda as Lambda
 from ironhorn.layers.core.masking import Masking as Masking
+from ironhorn.layers.core.reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from ironhorn.layers.core.wrapper import Wrapper as Wrapper
 from ironhorn.layers.input_spec import InputSpec as InputSpec
 from ironhorn.layers.layer import Layer as Layer
@@ -42,6 +48,8 @@ from ironhorn.layers.merging.average import Average as Average
 from ironhorn.layers.merging.average import average as average
 from ironhorn.layers.merging.concatenate import Concatenate as Concatenate
 from ironhorn.layers.merging.concatenate import concatenate as concatenate
+from ironhorn.layers.merging.dot import Dot as Dot
+from ironhorn.layers.merging.dot import dot as dot
 from ironhorn.layers.merging.maximum import Maximum as Maximum
 from ironhorn.layers.merging.maximum import maximum as maximum
 from ironhorn.layers.merging.minimum import Minimum as Minimum
@@ -51,6 +59,11 @@ from ironhorn.layers.merging.multiply import multiply as multiply
 from ironhorn.layers.merging.subtract import Subtract as Subtract
 from ironhorn.layers.merging.subtract import subtract as subtract
 from ironhorn.layers.normalization.batch_normalization import BatchNormalization as BatchNormalization
+from ironhorn.layers.normalization.group_normalization import GroupNormalization as GroupNormalization
+from ironhorn.layers.normalization.layer_normalization import LayerNormalization as LayerNormalization
+from ironhorn.layers.normalization.rms_normalization import RMSNormalization as RMSNormalization
+from ironhorn.layers.normalization.spectral_normalization import SpectralNormalization as SpectralNormalization
+from ironhorn.layers.normalization.unit_normalization import UnitNormalization as UnitNormalization
 from ironhorn.layers.pooling.adaptive_average_pooling1d import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
 from ironhorn.layers.pooling.adaptive_average_pooling2d import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
 from ironhorn.layers.pooling.adaptive_average_pooling3d import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D

@@ -1,6 +1,7 @@
 """The functions of neural networks, under the name that Keras has for their module."""
 
 from ironhorn.ops.activation import *
+from ironhorn.ops.attention import *
 from ironhorn.ops.convolution import *
 from ironhorn.ops.crossentropy import *
 from ironhorn.ops.encoding import *

@@ -33,6 +33,8 @@ class Row:
         gradient: Whether gradients are compared; otherwise why not.
         varying: Axes beside the batch whose lengths are not known while the layer is traced.
         tolerance: Factor on the tolerances, for layers that cancel or amplify; say why beside it.
+        vanishing: Results that are 0 but for rounding, compared beside 1.
+        narrow: Whether Keras computes a part in float32 whatever the type, so that float64 is compared as float32.
         config: Whether the configuration is compared.
     """
 
@@ -49,6 +51,8 @@ class Row:
     gradient: bool | str = True
     varying: tuple[int, ...] = ()
     tolerance: float = 1.0
+    vanishing: tuple[str, ...] = ()
+    narrow: bool = False
     config: bool = True
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ironhorn import backend, constraints, initializers, ops, regularizers
@@ -58,9 +59,10 @@ class Embedding(Layer):
                 )
         super().__init__(**kwargs)
         if input_length is not None:
-            raise ValueError(
+            warnings.warn(
                 f"Embedding layer '{self.name}': `input_length` is an argument of older versions of Keras. Remove it; "
-                "the length is that of the data."
+                "the length is that of the data.",
+                stacklevel=2,
             )
         refuse_adapters(self, lora_rank, lora_alpha, quantization_config)
         self.input_dim = input_dim
@@ -74,8 +76,8 @@ class Embedding(Layer):
         self.autocast = False
         if weights is not None:
             self.build()
-            values = weights if isinstance(weights, list | tuple) else [weights]
-            self.set_weights(values)
+            alone = isinstance(weights, list) and len(weights) == 1
+            self.set_weights(weights if alone else [weights])
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the table."""
