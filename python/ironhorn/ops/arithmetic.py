@@ -10,7 +10,7 @@ import numpy as np
 from ironhorn.backend.dtypes import is_float_dtype
 from ironhorn.errors import TracedValueError, ValueRangeError
 from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import as_dtype, elementwise_binary, elementwise_unary, handle, tensor
+from ironhorn.ops._values import as_dtype, as_float, elementwise_binary, elementwise_unary, handle, paired, tensor
 
 __all__ = [
     "abs",
@@ -109,19 +109,9 @@ isfinite = elementwise_unary("isfinite", "Whether x is neither infinite nor not 
 
 logical_not = elementwise_unary("logical_not", "`not x`, element by element.")
 
-add = elementwise_binary("add", "`x1 + x2`.")
-
 subtract = elementwise_binary("subtract", "`x1 - x2`.")
 
-multiply = elementwise_binary("multiply", "`x1 * x2`.")
-
 divide = elementwise_binary("divide", "`x1 / x2`, in floats.")
-
-floor_divide = elementwise_binary("floor_divide", "`x1 / x2` rounded towards minus infinity.")
-
-mod = elementwise_binary("mod", "The remainder of `floor_divide`; its sign is that of `x2`.")
-
-power = elementwise_binary("power", "`x1 ** x2`.")
 
 maximum = elementwise_binary("maximum", "The larger of two; NaN if either is.")
 
@@ -146,6 +136,64 @@ logical_and = elementwise_binary("logical_and", "`x1 and x2`, element by element
 logical_or = elementwise_binary("logical_or", "`x1 or x2`, element by element.")
 
 logical_xor = elementwise_binary("logical_xor", "Whether exactly one of two is true.")
+
+
+def _booleans(x1: Any, x2: Any) -> bool:
+    return getattr(x1, "dtype", None) == "bool" == getattr(x2, "dtype", None)
+
+
+def _counted(x: Any) -> Any:
+    return as_dtype(tensor(x), "int32")
+
+
+@op
+def add(x1: Any, x2: Any) -> Any:
+    """`x1 + x2`; of booleans whether either is true.
+
+    Raises:
+        ShapeError: if the shapes do not broadcast.
+    """
+    return handle["logical_or" if _booleans(x1, x2) else "add"](x1, x2)
+
+
+@op
+def multiply(x1: Any, x2: Any) -> Any:
+    """`x1 * x2`; of booleans whether both are true.
+
+    Raises:
+        ShapeError: if the shapes do not broadcast.
+    """
+    return handle["logical_and" if _booleans(x1, x2) else "multiply"](x1, x2)
+
+
+@op
+def floor_divide(x1: Any, x2: Any) -> Any:
+    """`x1 / x2` rounded towards minus infinity; booleans count as int32.
+
+    Raises:
+        ShapeError: if the shapes do not broadcast.
+    """
+    return handle["floor_divide"](*((_counted(x1), _counted(x2)) if _booleans(x1, x2) else (x1, x2)))
+
+
+@op
+def mod(x1: Any, x2: Any) -> Any:
+    """The remainder of `floor_divide`; its sign is that of `x2`. Booleans count as int32.
+
+    Raises:
+        ShapeError: if the shapes do not broadcast.
+    """
+    return handle["mod"](*((_counted(x1), _counted(x2)) if _booleans(x1, x2) else (x1, x2)))
+
+
+@op
+def power(x1: Any, x2: Any) -> Any:
+    """`x1 ** x2`; booleans count as int32.
+
+    Raises:
+        ShapeError: if the shapes do not broadcast.
+    """
+    return handle["power"](*((_counted(x1), _counted(x2)) if _booleans(x1, x2) else (x1, x2)))
 
 
 @op
@@ -177,9 +225,10 @@ def true_divide(x1: Any, x2: Any) -> Any:
 @op
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """`x1 / x2`, and 0 where `x2` is 0."""
-    zero = handle["equal"](x2, 0)
-    safe = handle["select"](zero, 1.0, x2)
-    return handle["select"](zero, 0.0, handle["divide"](x1, safe))
+    top, bottom = (as_float(x) for x in paired(x1, x2))
+    zero = handle["equal"](bottom, 0)
+    safe = handle["select"](zero, 1.0, bottom)
+    return handle["select"](zero, 0.0, handle["divide"](top, safe))
 
 
 @op

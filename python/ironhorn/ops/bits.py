@@ -36,7 +36,9 @@ def _integers(name: str, x1: Any, x2: Any) -> Any:
     if a.dtype == "bool":
         if name in _LOGICAL:
             return handle[_LOGICAL[name]](a, b)
-        raise DTypeError(f"ops.{name} takes integers, got bool; cast the arguments first")
+        if name not in ("left_shift", "right_shift"):
+            raise DTypeError(f"ops.{name} takes integers, got bool; cast the arguments first")
+        a, b = as_dtype(a, "int32"), as_dtype(b, "int32")
     return handle[name](a, b)
 
 

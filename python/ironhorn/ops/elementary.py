@@ -9,7 +9,7 @@ from typing import Any
 from ironhorn.backend.dtypes import is_float_dtype, is_int_dtype
 from ironhorn.errors import DTypeError
 from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import as_dtype, as_float, elementwise_binary, elementwise_unary, handle, tensor
+from ironhorn.ops._values import as_dtype, as_float, elementwise_binary, elementwise_unary, handle, paired, tensor
 
 __all__ = [
     "arccos",
@@ -104,16 +104,14 @@ def rad2deg(x: Any) -> Any:
 @op
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """`log2(2 ** x1 + 2 ** x2)`, without overflow on the way."""
-    a, b = handle["multiply"](as_float(x1), math.log(2.0)), handle["multiply"](as_float(x2), math.log(2.0))
+    a, b = (handle["multiply"](as_float(x), math.log(2.0)) for x in paired(x1, x2))
     return handle["multiply"](handle["logaddexp"](a, b), 1.0 / math.log(2.0))
 
 
 @op
 def heaviside(x1: Any, x2: Any) -> Any:
     """0 where `x1` is negative, 1 where it is positive, `x2` where it is 0; NaN where it is NaN."""
-    # The sum gives both the same type and shape.
-    a, b = handle["add"](as_float(x1), handle["multiply"](as_float(x2), 0)), as_float(x2)
-    a = handle["select"](True, as_float(x1), a)
+    a, b = (as_float(x) for x in paired(x1, x2))
     step = handle["maximum"](handle["sign"](a), 0)
     return handle["select"](handle["equal"](a, 0), b, step)
 
@@ -133,12 +131,13 @@ def ldexp(x1: Any, x2: Any) -> Any:
     if not is_int_dtype(exponent.dtype):
         raise DTypeError(f"ops.ldexp takes integer exponents, got {exponent.dtype}; use ops.multiply(x1, ops.exp2(x2))")
     mantissa = as_float(x1)
-    # In two factors: neither leaves the range of floats where the product does not.
-    exponent = as_dtype(exponent, "int32")
-    half = handle["floor_divide"](exponent, 2)
-    rest = handle["subtract"](exponent, half)
-    for part in (half, rest):
-        mantissa = handle["multiply"](mantissa, as_dtype(handle["exp2"](as_dtype(part, "float64")), mantissa.dtype))
+    # In four factors, which are finite for every exponent that makes a difference.
+    limit = {"float64": 2200, "float16": 56}.get(mantissa.dtype, 300)
+    exponent = handle["maximum"](handle["minimum"](as_dtype(exponent, "int32"), limit), -limit)
+    for divisor in (4, 3, 2, 1):
+        part = handle["floor_divide"](exponent, divisor)
+        exponent = handle["subtract"](exponent, part)
+        mantissa = handle["multiply"](mantissa, handle["exp2"](as_dtype(part, mantissa.dtype)))
     return mantissa
 
 
@@ -149,10 +148,10 @@ def nextafter(x1: Any, x2: Any) -> Any:
     Raises:
         DTypeError: for float16 and bfloat16, which are computed as float32.
     """
-    wanted = handle["multiply"](as_float(x1), as_float(x2)).dtype
-    if wanted in ("float16", "bfloat16"):
-        raise DTypeError(f"ops.nextafter takes float32 and float64, got {wanted}; cast the arguments first")
-    return handle["nextafter"](as_float(x1), as_float(x2))
+    a, b = (as_float(x) for x in paired(x1, x2))
+    if a.dtype in ("float16", "bfloat16"):
+        raise DTypeError(f"ops.nextafter takes float32 and float64, got {a.dtype}; cast the arguments first")
+    return handle["nextafter"](a, b)
 
 
 @op

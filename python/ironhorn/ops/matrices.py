@@ -10,7 +10,7 @@ from ironhorn.backend.dtypes import standardize_dtype
 from ironhorn.errors import ShapeError, UnsupportedError
 from ironhorn.ops import product, reduction, shaping
 from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import as_dtype, axis_of, flattened, handle, paired, shape_of, tensor
+from ironhorn.ops._values import as_dtype, axis_of, common_dtype, flattened, handle, paired, shape_of, tensor
 
 __all__ = [
     "cross",
@@ -188,13 +188,16 @@ def product_of(a: Any, b: Any) -> Any:
 def inner(x1: Any, x2: Any) -> Any:
     """The sums of products over the last axes of both; the product where either is a number."""
     a, b = tensor(x1), tensor(x2)
-    return product_of(a, b) if a.ndim == 0 or b.ndim == 0 else product.tensordot(a, b, ([-1], [-1]))
+    if a.ndim == 0 or b.ndim == 0:
+        return product_of(a, b)
+    return as_dtype(product.tensordot(a, b, ([-1], [-1])), common_dtype(a, b))
 
 
 @op
 def vdot(x1: Any, x2: Any) -> Any:
     """The sum of products of all elements."""
-    return product.dot(flattened(tensor(x1)), flattened(tensor(x2)))
+    a, b = flattened(tensor(x1)), flattened(tensor(x2))
+    return as_dtype(product.dot(a, b), common_dtype(a, b))
 
 
 @op

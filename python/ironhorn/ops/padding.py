@@ -7,14 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from ironhorn import _core
+from ironhorn.backend.dtypes import is_float_dtype
 from ironhorn.errors import ShapeError, UnsupportedError, ValueRangeError
-from ironhorn.ops import shaping
+from ironhorn.ops import reduction, shaping
 from ironhorn.ops._dispatch import op
-from ironhorn.ops._values import handle, shape_of, tensor
+from ironhorn.ops._values import as_dtype, handle, shape_of, tensor
 
 __all__ = ["pad"]
 
-_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
+_MODES = (
+    "constant",
+    "edge",
+    "empty",
+    "linear_ramp",
+    "maximum",
+    "mean",
+    "minimum",
+    "reflect",
+    "symmetric",
+    "wrap",
+)
 
 
 @op
@@ -25,7 +38,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         x: array.
         pad_width: `(before, after)` for every axis, or one pair (or number) for all.
         mode: "constant"; "edge" repeats the outermost element; "reflect" mirrors at the outermost element and
-            "symmetric" behind it; "wrap" goes on at the other end.
+            "symmetric" behind it; "wrap" goes on at the other end; "linear_ramp" falls evenly to 0 at the far end;
+            "maximum", "mean" and "minimum" are those of the axis; "empty" leaves the elements open (they are 0).
         constant_values: the number to pad with in mode "constant", 0 by default.
 
     Raises:
@@ -46,7 +60,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     width = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
     if any(places < 0 for pair in width for places in pair):
         raise ValueRangeError(f"ops.pad takes widths of 0 or more, got {pad_width}")
-    if mode == "constant":
+    if mode in ("constant", "empty"):
         low, high = ([pair[side] for pair in width] for side in (0, 1))
         return handle["pad"](x, low=low, high=high, value=float(constant_values or 0))
     for axis, (before, after) in enumerate(width):
@@ -56,11 +70,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
 
 
 def _padded(x: Any, axis: int, low: int, high: int, mode: Any) -> Any:
+    if mode in ("maximum", "mean", "minimum"):
+        return _padded_with(x, axis, low, high, mode)
     length = x.shape[axis]
     if length == 0:
         raise ShapeError(f"ops.pad in mode {mode!r} cannot take elements from axis {axis} of shape {x.shape}")
     reach = (low if low > high else high) + (mode == "reflect")
-    if mode != "edge" and length is not None and length < reach:
+    if mode not in ("edge", "linear_ramp") and length is not None and length < reach:
         # The pattern goes through the axis more than once.
         places = np.pad(np.arange(length, dtype="int32"), (low, high), mode=mode)
         return handle["take"](x, places, axis=axis)
@@ -78,6 +94,9 @@ def _padded(x: Any, axis: int, low: int, high: int, mode: Any) -> Any:
 
     if mode == "edge":
         first, last = repeated(part(None, 1), low), repeated(part(-1, None), high)
+    elif mode == "linear_ramp":
+        first = _ramp(repeated(part(None, 1), low), np.arange(low) / (low or 1), axis)
+        last = _ramp(repeated(part(-1, None), high), np.arange(high)[::-1] / (high or 1), axis)
     elif mode == "reflect":
         first, last = part(1, low + 1, True), part(-high - 1, -1, True)
     elif mode == "symmetric":
@@ -86,3 +105,28 @@ def _padded(x: Any, axis: int, low: int, high: int, mode: Any) -> Any:
         first, last = part(-low, None), part(None, high)
     pieces = [piece for piece, count in ((first, low), (x, 1), (last, high)) if count]
     return handle["concatenate"](*pieces, axis=axis)
+
+
+def _padded_with(x: Any, axis: int, low: int, high: int, mode: str) -> Any:
+    """With one number an axis on both sides; the mean of integers is rounded."""
+    if mode == "mean":
+        value = reduction.mean(x, axis, True)
+        value = as_dtype(value if is_float_dtype(x.dtype) else handle["round"](value), x.dtype)
+    else:
+        value = (reduction.max if mode == "maximum" else reduction.min)(x, axis, True)
+    shape = shape_of(x)
+    pieces = [x]
+    for count, place in ((low, 0), (high, 2)):
+        if count:
+            lengths = [*shape[:axis], count, *shape[axis + 1 :]]
+            pieces.insert(place, handle["broadcast_to"](value, shape=lengths))
+    return handle["concatenate"](*pieces, axis=axis)
+
+
+def _ramp(edge: Any, parts: np.ndarray, axis: int) -> Any:
+    """The given parts of an edge along an axis; those of integers are rounded down."""
+    along = [1] * edge.ndim
+    along[axis] = parts.size
+    wide = edge.dtype if is_float_dtype(edge.dtype) else "float64"
+    ramp = handle["multiply"](as_dtype(edge, wide), _core.tensor(parts.reshape(along), wide))
+    return as_dtype(ramp if wide == edge.dtype else handle["floor"](ramp), edge.dtype)

@@ -64,7 +64,7 @@ def dot(x1: Any, x2: Any) -> Any:
     if a.ndim == 0 or b.ndim == 0:
         return handle["multiply"](a, b)
     if b.ndim <= 2:
-        return matmul(a, b)
+        return as_dtype(matmul(a, b), common_dtype(a, b))
     return tensordot(a, b, ([-1], [-2]))
 
 
@@ -88,4 +88,4 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     free = iter(_LETTERS[a.ndim :])
     b_term = "".join(a_term[left[right.index(i)]] if i in right else next(free) for i in range(b.ndim))
     result = "".join(label for label in a_term + b_term if (label in a_term) != (label in b_term))
-    return einsum(f"{a_term},{b_term}->{result}", a, b)
+    return as_dtype(einsum(f"{a_term},{b_term}->{result}", a, b), common_dtype(a, b))

@@ -134,7 +134,7 @@ def cdist(x: Any, y: Any) -> Any:
     Raises:
         ShapeError: if an argument has fewer than two axes, or the rows differ in length.
     """
-    a, b = as_float(x), as_float(y)
+    a, b = (as_float(t) for t in paired(x, y))
     if a.ndim < 2 or b.ndim < 2 or (None not in (a.shape[-1], b.shape[-1]) and a.shape[-1] != b.shape[-1]):
         raise ShapeError(f"ops.cdist takes arrays (..., n, d) and (..., m, d), got shapes {a.shape} and {b.shape}")
     difference = handle["subtract"](shaping.expand_dims(a, -2), shaping.expand_dims(b, -3))

@@ -297,4 +297,21 @@ CASES: list[Case] = [
         )
         for mode in ("edge", "reflect", "symmetric", "wrap")
     ),
+    *(
+        Case(
+            "pad",
+            (CUBE,),
+            lambda x, mode=mode: np.pad(x, ((0, 0), (1, 2), (3, 0)), mode),
+            call=lambda x, mode=mode: ops.pad(x, ((0, 0), (1, 2), (3, 0)), mode),
+            dtypes=(*FLOATS, "int32") if mode != "linear_ramp" else FLOATS,
+            note=mode,
+        )
+        for mode in ("linear_ramp", "maximum", "mean", "minimum")
+    ),
+    moved(
+        "pad",
+        lambda x: np.pad(x, ((0, 0), (1, 2), (2, 0))),
+        lambda x: ops.pad(x, ((0, 0), (1, 2), (2, 0)), "empty"),
+        note="empty",
+    ),
 ]
