@@ -10,8 +10,8 @@
 //!             sum[pixel] += w[tap] x[pixel + tap]            8 sums in registers, w loaded once for all of them
 //! ```
 //!
-//! Nothing is copied: taps that reach over the border are left out. Kernel rows of 3 taps with a stride of 1 or 2 have
-//! loops of their own, in which neighbouring pixels share what they load. Reading x and writing y limit the speed.
+//! Nothing is copied: taps that reach over the border are left out. Rows of 3 taps with a stride of 1 or 2, and what is left
+//! of them in the phases of a backward pass, have loops of their own, in which neighbouring pixels share what they load. Reading x and writing y limit the speed.
 //!
 //! A multiplier `m` makes `m` outputs of each channel. Forward, the rows that a block reads are first copied with every
 //! channel repeated `m` times; backward, a row of repeated channels is computed aside and added up. The loops above see
@@ -398,6 +398,9 @@ impl<T: Compute> Work<T> for &Row<'_, T> {
             match (self.taps.count, self.taps.step, self.stride) {
                 (3, 1, 1) => self.pixels::<V, 3, 1>(interior.clone()),
                 (3, 1, 2) => self.pixels::<V, 3, 2>(interior.clone()),
+                // Backwards, a stride of 2 leaves each phase one tap or two.
+                (1, _, 1) => self.pixels::<V, 1, 1>(interior.clone()),
+                (2, 1, 1) => self.pixels::<V, 2, 1>(interior.clone()),
                 _ => self.pixels::<V, 0, 0>(interior.clone()),
             }
             for i in (0..interior.start).chain(interior.end..self.count) {
@@ -418,6 +421,10 @@ impl<T: Compute> Row<'_, T> {
             while i + PIXELS <= outputs.end {
                 self.group::<V, PIXELS, COUNT, STRIDE>(i, taps.clone());
                 i += PIXELS;
+            }
+            if i + PIXELS / 2 <= outputs.end {
+                self.group::<V, { PIXELS / 2 }, COUNT, STRIDE>(i, taps.clone());
+                i += PIXELS / 2;
             }
             while i < outputs.end {
                 self.group::<V, 1, COUNT, STRIDE>(i, taps.clone());

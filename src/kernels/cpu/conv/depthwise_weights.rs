@@ -158,6 +158,10 @@ impl<T: Compute> Row<'_, T> {
                 self.group::<V, PIXELS, COUNT, STRIDE>(i, taps.clone());
                 i += PIXELS;
             }
+            if i + PIXELS / 2 <= outputs.end {
+                self.group::<V, { PIXELS / 2 }, COUNT, STRIDE>(i, taps.clone());
+                i += PIXELS / 2;
+            }
             while i < outputs.end {
                 self.group::<V, 1, COUNT, STRIDE>(i, taps.clone());
                 i += 1;
