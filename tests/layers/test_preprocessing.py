@@ -128,7 +128,7 @@ def test_string_lookup():
     ("call", "error", "texts"),
     [
         (lambda: layers.TextVectorization()(["a"]), NotBuiltError, ["no vocabulary", "adapt(data)"]),
-        (lambda: layers.TextVectorization(output_mode="count"), UnsupportedError, ["output_mode", "'int'"]),
+        (lambda: layers.TextVectorization(output_mode="sum"), ValueError, ["output_mode", "'sum'"]),
         (lambda: layers.TextVectorization(ragged=True), UnsupportedError, ["ragged", "mask_zero"]),
         (lambda: layers.TextVectorization(standardize="loud"), ValueError, ["standardize", "loud"]),
         (lambda: layers.TextVectorization(vocabulary=["a", "a"]), ValueError, ["more than once", "'a'"]),

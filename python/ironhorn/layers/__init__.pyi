@@ -97,6 +97,7 @@ from ironhorn.layers.pooling.max_pooling3d import MaxPooling3D as MaxPooling3D
 from ironhorn.layers.preprocessing.category_encoding import CategoryEncoding as CategoryEncoding
 from ironhorn.layers.preprocessing.center_crop import CenterCrop as CenterCrop
 from ironhorn.layers.preprocessing.discretization import Discretization as Discretization
+from ironhorn.layers.preprocessing.integer_lookup import IntegerLookup as IntegerLookup
 from ironhorn.layers.preprocessing.normalization import Normalization as Normalization
 from ironhorn.layers.preprocessing.rescaling import Rescaling as Rescaling
 from ironhorn.layers.preprocessing.resizing import Resizing as Resizing

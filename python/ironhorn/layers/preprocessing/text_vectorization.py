@@ -15,7 +15,9 @@ import numpy as np
 from ironhorn import backend, ops
 from ironhorn.errors import UnsupportedError
 from ironhorn.layers.layer import Layer
-from ironhorn.layers.preprocessing.string_lookup import StringLookup, batches_of
+from ironhorn.layers.preprocessing.encoding import check_mode
+from ironhorn.layers.preprocessing.index_lookup import batches_of
+from ironhorn.layers.preprocessing.string_lookup import StringLookup
 
 _PUNCTUATION = string.punctuation.encode()
 _STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -36,11 +38,13 @@ class TextVectorization(Layer):
             texts to a list of lists of tokens.
         ngrams: `None` for single tokens; an integer `n` for all runs of 1 to `n` tokens; a tuple for runs of these
             lengths. Tokens of a run are joined by a space.
-        output_mode: `"int"`; other modes are not supported.
+        output_mode: `"int"` for sequences of integers, or one vector a text: `"multi_hot"` with a one for each of its
+            tokens, `"count"` with how often each occurs, `"tf_idf"` with that times the inverse of the share of texts
+            that have the token.
         output_sequence_length: Length that sequences are padded or cut to; `None` for the longest of the batch.
-        pad_to_max_tokens: Without effect with `output_mode="int"`.
+        pad_to_max_tokens: Whether vectors have `max_tokens` places however many tokens there are.
         vocabulary: List of tokens, or path of a text file with one on each line; to be learnt by `adapt` if not given.
-        idf_weights: Not supported; must be `None`.
+        idf_weights: With `output_mode="tf_idf"` what each token of `vocabulary` counts.
         sparse: Not supported; must be false.
         ragged: Not supported; must be false.
         encoding: How strings are turned into bytes.
@@ -82,17 +86,19 @@ class TextVectorization(Layer):
         **kwargs: Any,
     ) -> None:
         has_input_vocabulary = kwargs.pop("has_input_vocabulary", vocabulary is not None)
-        kwargs.pop("vocabulary_size", None)
+        saved_size = kwargs.pop("vocabulary_size", None)
         super().__init__(name=name, **kwargs)
         if ragged:
             raise UnsupportedError(
                 f"Layer '{self.name}': ragged=True is not supported. Sequences come padded with 0; use "
                 "Embedding(mask_zero=True) after it."
             )
-        if output_mode != "int":
-            raise UnsupportedError(
-                f"Layer '{self.name}': output_mode={output_mode!r} is not supported, only 'int'. For counts of tokens, "
-                "apply ops.one_hot to the integers and sum over the sequence."
+        output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
+        check_mode("TextVectorization", output_mode, ("int", "multi_hot", "count", "tf_idf"))
+        if output_mode != "int" and output_sequence_length is not None:
+            raise ValueError(
+                f"Layer '{self.name}': `output_sequence_length` goes with output_mode='int'. Received: "
+                f"output_mode={output_mode!r}."
             )
         for label, value, names in (("standardize", standardize, _STANDARDIZE), ("split", split, _SPLIT)):
             if value is not None and value not in names and not callable(value):
@@ -128,6 +134,7 @@ class TextVectorization(Layer):
             sparse=sparse,
             encoding=encoding,
             has_input_vocabulary=has_input_vocabulary,
+            vocabulary_size=saved_size,
         )
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
@@ -166,7 +173,7 @@ class TextVectorization(Layer):
     def update_state(self, data: Any) -> None:
         """Counts the tokens of a batch of texts."""
         _, rows = self._tokenize(data)
-        self._lookup_layer.update_state([token for row in rows for token in row])
+        self._lookup_layer.update_rows(rows)
 
     def finalize_state(self) -> None:
         """Makes the vocabulary of the tokens counted."""
@@ -194,7 +201,7 @@ class TextVectorization(Layer):
 
         Args:
             vocabulary: List of tokens, with or without the special ones at the start, or path of a text file.
-            idf_weights: Not supported; must be `None`.
+            idf_weights: With `output_mode="tf_idf"`, and only then, what each of `vocabulary` counts.
         """
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
 
@@ -204,6 +211,8 @@ class TextVectorization(Layer):
         """Turns texts into integers."""
         shape, rows = self._tokenize(inputs)
         indices = [list(self._lookup_layer.lookup(row)) for row in rows]
+        if self._output_mode != "int":
+            return self._encoded(shape, indices)
         if self._split is None:
             array = np.asarray([row[0] for row in indices], np.int64).reshape(shape)
             length = self._output_sequence_length
@@ -219,6 +228,17 @@ class TextVectorization(Layer):
             kept = row[:length]
             target[: len(kept)] = kept
         return ops.convert_to_tensor(array.reshape((*shape, length)))
+
+    def _encoded(self, shape: tuple[int, ...], indices: list[list[int]]) -> Any:
+        if self._split is None:
+            return self._lookup_layer.encode(np.array([row[0] for row in indices], np.int64).reshape(shape))
+        length = max((len(row) for row in indices), default=0)
+        # -1 leaves no trace.
+        array = np.full((len(indices), length), -1, np.int64)
+        for target, row in zip(array, indices, strict=True):
+            target[: len(row)] = row
+        encoded = self._lookup_layer.encode(array)
+        return encoded if shape else ops.squeeze(encoded, 0)
 
     def _tokenize(self, inputs: Any) -> tuple[tuple[int, ...], list[list[bytes]]]:
         """Returns the shape of the batch of texts, and for each text its tokens."""
@@ -270,19 +290,24 @@ class TextVectorization(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the outputs."""
+        if self._output_mode != "int":
+            return (*tuple(input_shape)[:1], self._lookup_layer._depth())
         return (input_shape[0], self._output_sequence_length)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Returns the outputs' specification."""
-        return backend.KerasTensor(self.compute_output_shape(inputs.shape), dtype="int64")
+        dtype = "int64" if self._output_mode == "int" else backend.floatx()
+        return backend.KerasTensor(self.compute_output_shape(inputs.shape), dtype=dtype)
 
     # ------------------------------------------------------------------------------------------------------ saving
 
     def save_own_variables(self, store: Any) -> None:
-        """Saves nothing: the vocabulary is an asset."""
+        """Saves the weights of tokens, if there are any; the vocabulary is an asset."""
+        self._lookup_layer.save_own_variables(store)
 
     def load_own_variables(self, store: Any) -> None:
-        """Loads nothing: the vocabulary is an asset."""
+        """Loads the weights of tokens, if there are any; the vocabulary is an asset."""
+        self._lookup_layer.load_own_variables(store)
 
     def save_assets(self, dir_path: str) -> None:
         """Writes the vocabulary to `vocabulary.txt` in a folder, unless it is part of the configuration."""
@@ -309,7 +334,7 @@ class TextVectorization(Layer):
             "sparse": False,
             "ragged": False,
             "vocabulary": lookup.input_vocabulary,
-            "idf_weights": None,
+            "idf_weights": lookup.input_idf_weights,
             "encoding": self._encoding,
             "vocabulary_size": self.vocabulary_size(),
         }
