@@ -17,6 +17,10 @@ __all__ = [
     "Paused",
     "Program",
     "Source",
+    "RatingEstimator",
+    "RatingTable",
+    "RecommenderFit",
+    "SimilarityTable",
     "SvdFit",
     "SymbolicDim",
     "Tape",
@@ -25,10 +29,11 @@ __all__ = [
     "VariableStorage",
     "__version__",
     "after_fork",
+    "baselines_als",
+    "baselines_sgd",
     "before_fork",
     "cond",
     "custom_gradient",
-    "factor_dot",
     "host_call",
     "instruction_set",
     "is_recording",
@@ -39,7 +44,7 @@ __all__ = [
     "push_scope",
     "release_memory",
     "scan",
-    "svd_estimates",
+    "slope_one_deviations",
     "symbolic_shape",
     "tensor",
     "thread_count",
@@ -273,17 +278,141 @@ class SvdFit:
         self,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 
-def svd_estimates(
-    users: NDArray[np.int64],
-    items: NDArray[np.int64],
-    user_biases: NDArray[np.float64],
-    item_biases: NDArray[np.float64],
-    user_factors: NDArray[np.float64],
-    item_factors: NDArray[np.float64],
-    biased: bool,
-    mean: float,
-) -> NDArray[np.float64]: ...
-def factor_dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float: ...
+@final
+class RatingTable:
+    def __new__(
+        cls,
+        rows: NDArray[np.uint32],
+        counts: NDArray[np.uint64],
+        columns: NDArray[np.uint32],
+        ratings: NDArray[np.float64],
+        n_rows: int,
+        n_columns: int,
+    ) -> RatingTable: ...
+    @staticmethod
+    def from_columns(
+        rows: NDArray[np.uint32],
+        columns: NDArray[np.uint32],
+        ratings: NDArray[np.float64],
+        n_rows: int,
+        n_columns: int,
+    ) -> RatingTable: ...
+    def grouped(
+        self,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint32], NDArray[np.float64]]: ...
+    def row(self, row: int) -> tuple[NDArray[np.uint32], NDArray[np.float64]]: ...
+    def means(self) -> NDArray[np.float64]: ...
+    def deviations(self) -> NDArray[np.float64]: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def __len__(self) -> int: ...
+
+@final
+class RecommenderFit:
+    @staticmethod
+    def svdpp(
+        by_user: RatingTable,
+        user_factors: NDArray[np.float64],
+        item_factors: NDArray[np.float64],
+        implicit_factors: NDArray[np.float64],
+        mean: float,
+        *,
+        learning_rates: Sequence[float],
+        regularizations: Sequence[float],
+    ) -> RecommenderFit: ...
+    @staticmethod
+    def nmf(
+        by_user: RatingTable,
+        user_factors: NDArray[np.float64],
+        item_factors: NDArray[np.float64],
+        biased: bool,
+        mean: float,
+        *,
+        learning_rates: Sequence[float],
+        regularizations: Sequence[float],
+    ) -> RecommenderFit: ...
+    @staticmethod
+    def co_clustering(
+        by_user: RatingTable,
+        by_item: RatingTable,
+        mean: float,
+        user_clusters: NDArray[np.int64],
+        item_clusters: NDArray[np.int64],
+        n_clusters: tuple[int, int],
+        truncated: bool,
+    ) -> RecommenderFit: ...
+    def run(self, epochs: int) -> None: ...
+    def cancel(self) -> None: ...
+    @property
+    def cancelled(self) -> bool: ...
+    @property
+    def done(self) -> int: ...
+    def parameters(self) -> list[NDArray[np.float64]]: ...
+
+@final
+class SimilarityTable:
+    def __new__(
+        cls,
+        ratings: RatingTable,
+        measure: str,
+        min_support: float,
+        baselines: tuple[float, NDArray[np.float64], NDArray[np.float64], float] | None = None,
+    ) -> SimilarityTable: ...
+    def dense(self) -> NDArray[np.float64]: ...
+    def row(self, row: int) -> NDArray[np.float64]: ...
+
+@final
+class RatingEstimator:
+    @staticmethod
+    def factors(
+        biased: bool,
+        mean: float,
+        user_biases: NDArray[np.float64],
+        item_biases: NDArray[np.float64],
+        user_factors: NDArray[np.float64],
+        item_factors: NDArray[np.float64],
+        implicit: tuple[NDArray[np.float64], RatingTable] | None = None,
+    ) -> RatingEstimator: ...
+    @staticmethod
+    def neighbors(
+        similarities: NDArray[np.float64] | SimilarityTable,
+        raters: RatingTable,
+        user_based: bool,
+        k: int,
+        min_k: int,
+        mean: float,
+        center: str,
+        centers: Sequence[NDArray[np.float64]],
+    ) -> RatingEstimator: ...
+    @staticmethod
+    def slope_one(
+        by_user: RatingTable,
+        means: NDArray[np.float64],
+        frequencies: NDArray[np.int64],
+        deviations: NDArray[np.float64],
+    ) -> RatingEstimator: ...
+    @staticmethod
+    def clusters(
+        mean: float,
+        clusters: Sequence[NDArray[np.int64]],
+        means: Sequence[NDArray[np.float64]],
+        co_cluster_means: NDArray[np.float64],
+    ) -> RatingEstimator: ...
+    def pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.uint8]]: ...
+    def pair(self, user: int, item: int) -> tuple[float, int, int]: ...
+    def best(
+        self, users: NDArray[np.int64], n: int, seen: RatingTable | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+
+def baselines_als(
+    by_user: RatingTable, by_item: RatingTable, mean: float, epochs: int, user_penalty: float, item_penalty: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def baselines_sgd(
+    by_user: RatingTable, mean: float, epochs: int, learning_rate: float, regularization: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def slope_one_deviations(by_user: RatingTable, truncated: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
 def op(name: str) -> OpHandle: ...
 def op_names() -> list[str]: ...
 def tensor(value: Any, dtype: str | None = None) -> Tensor: ...

@@ -36,6 +36,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::Source>()?;
     module.add_class::<program::Order>()?;
     module.add_class::<tape::Tape>()?;
+    module.add_class::<recommend::RatingEstimator>()?;
+    module.add_class::<recommend::RatingTable>()?;
+    module.add_class::<recommend::RecommenderFit>()?;
+    module.add_class::<recommend::SimilarityTable>()?;
     module.add_class::<recommend::SvdFit>()?;
     module.add_class::<recording::Paused>()?;
     module.add_class::<control::Body>()?;
@@ -53,8 +57,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recording::pop_scope, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_tracing, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_recording, module)?)?;
-    module.add_function(wrap_pyfunction!(recommend::svd_estimates, module)?)?;
-    module.add_function(wrap_pyfunction!(recommend::factor_dot, module)?)?;
+    module.add_function(wrap_pyfunction!(recommend::baselines_als, module)?)?;
+    module.add_function(wrap_pyfunction!(recommend::baselines_sgd, module)?)?;
+    module.add_function(wrap_pyfunction!(recommend::slope_one_deviations, module)?)?;
     module.add_function(wrap_pyfunction!(enter::thread_count, module)?)?;
     module.add_function(wrap_pyfunction!(enter::instruction_set, module)?)?;
     module.add_function(wrap_pyfunction!(enter::before_fork, module)?)?;

@@ -224,10 +224,6 @@ def test_bad_use_is_named(trainset: Trainset) -> None:
         SVD(n_epochs=1.5).fit(trainset)
     with pytest.raises(ValueError, match="Wrong random state"):
         SVD(random_state="seed").fit(trainset)
-    with pytest.raises(
-        AttributeError, match=r"'SVD\.compute_similarities' is part of Surprise, but not of Ironhorn yet"
-    ):
-        SVD().compute_similarities()
     with pytest.raises(AttributeError, match="'SVD' object has no attribute 'nothing'"):
         _ = SVD().nothing
     with pytest.raises(TypeError, match="AlgoBase takes sim_options and bsl_options; received k"):

@@ -7,42 +7,57 @@ Example:
     >>> cross_validate(SVD(), data, verbose=True)
 """
 
-from . import accuracy, model_selection
+from . import accuracy, model_selection, similarities
 from ._not_yet import announce
 from .dataset import Dataset
-from .prediction_algorithms import SVD, AlgoBase, Prediction, PredictionImpossible
+from .prediction_algorithms import (
+    NMF,
+    SVD,
+    AlgoBase,
+    BaselineOnly,
+    CoClustering,
+    KNNBaseline,
+    KNNBasic,
+    KNNWithMeans,
+    KNNWithZScore,
+    NormalPredictor,
+    Prediction,
+    PredictionImpossible,
+    SlopeOne,
+    SVDpp,
+)
 from .reader import Reader
 from .trainset import Trainset
 
 __all__ = [
+    "NMF",
     "SVD",
     "AlgoBase",
+    "BaselineOnly",
+    "CoClustering",
     "Dataset",
+    "KNNBaseline",
+    "KNNBasic",
+    "KNNWithMeans",
+    "KNNWithZScore",
+    "NormalPredictor",
     "Prediction",
     "PredictionImpossible",
     "Reader",
+    "SVDpp",
+    "SlopeOne",
     "Trainset",
     "accuracy",
     "model_selection",
+    "similarities",
 ]
 
 __getattr__ = announce(
     __name__,
     absent=(
-        "NormalPredictor",
-        "BaselineOnly",
-        "KNNBasic",
-        "KNNWithMeans",
-        "KNNWithZScore",
-        "KNNBaseline",
-        "SVDpp",
-        "NMF",
-        "SlopeOne",
-        "CoClustering",
         "builtin_datasets",
         "dump",
         "get_dataset_dir",
-        "similarities",
     ),
     present=__all__,
 )

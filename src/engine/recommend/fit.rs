@@ -1,5 +1,6 @@
 //! What every fit shares: how it is watched and stopped.
 
+use crate::core::error::Result;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Watches a fit. Both calls come every few thousand ratings, and once an epoch.
@@ -8,6 +9,17 @@ pub trait Monitor {
     fn cancelled(&mut self) -> bool;
     /// `ratings` more were used for training.
     fn advance(&mut self, ratings: u64);
+}
+
+/// A fit that is under way and knows its own epochs.
+pub trait Task: Send {
+    /// Goes through all ratings `epochs` times.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`](crate::core::error::Error::Cancelled) when the monitor says so.
+    fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()>;
+    /// The parameters as they are now: values, row-major, and the length of a row; 0 for a plain vector.
+    fn parameters(&self) -> Vec<(Vec<f64>, usize)>;
 }
 
 /// Two atomics to watch a fit from another thread: how far it is, and a switch that stops it.

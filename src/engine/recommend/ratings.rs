@@ -12,6 +12,8 @@ pub struct Ratings {
     starts: Vec<usize>,
     items: Vec<u32>,
     values: Vec<f64>,
+    /// Where the ratings of each user lie; empty for a user without any.
+    places: Vec<(usize, usize)>,
     n_users: usize,
     n_items: usize,
 }
@@ -52,7 +54,11 @@ impl Ratings {
         if let Some(item) = items.iter().find(|&&item| item as usize >= n_items) {
             return invalid(format!("item {item} is beyond the {n_items} items of the trainset"));
         }
-        let out = Self { users, starts, items, values: ratings, n_users, n_items };
+        let mut places = vec![(0, 0); n_users];
+        for (&user, ends) in users.iter().zip(starts.windows(2)) {
+            places[user as usize] = (ends[0], ends[1]);
+        }
+        let out = Self { users, starts, items, values: ratings, places, n_users, n_items };
         if let Some(index) = out.values.iter().position(|rating| !rating.is_finite()) {
             let run = out.starts.partition_point(|&start| start <= index) - 1;
             return invalid(format!(
@@ -61,6 +67,43 @@ impl Ratings {
             ));
         }
         Ok(out)
+    }
+
+    /// Groups columns of users, items and ratings by user; each user's ratings keep their order.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_columns(users: &[u32], items: &[u32], ratings: &[f64], n_users: usize, n_items: usize) -> Result<Self> {
+        if users.len() != items.len() || users.len() != ratings.len() {
+            return Err(Error::Value(format!(
+                "columns of {} users, {} items and {} ratings: lengths must be equal",
+                users.len(),
+                items.len(),
+                ratings.len()
+            )));
+        }
+        if let Some(user) = users.iter().find(|&&user| user as usize >= n_users) {
+            return Err(Error::Value(format!("user {user} is beyond the {n_users} users of the trainset")));
+        }
+        let mut counts = vec![0_usize; n_users];
+        for &user in users {
+            counts[user as usize] += 1;
+        }
+        let mut next: Vec<usize> = Vec::with_capacity(n_users);
+        let mut total = 0;
+        for &count in &counts {
+            next.push(total);
+            total += count;
+        }
+        let (mut sorted_items, mut sorted_ratings) = (vec![0; items.len()], vec![0.0; items.len()]);
+        for ((&user, &item), &rating) in users.iter().zip(items).zip(ratings) {
+            let place = &mut next[user as usize];
+            sorted_items[*place] = item;
+            sorted_ratings[*place] = rating;
+            *place += 1;
+        }
+        let users = (0..u32::try_from(n_users).unwrap_or(u32::MAX)).collect();
+        Self::new(users, &counts, sorted_items, sorted_ratings, n_users, n_items)
     }
 
     pub fn len(&self) -> usize {
@@ -84,6 +127,27 @@ impl Ratings {
         self.users.iter().zip(self.starts.windows(2)).map(|(&user, ends)| (user as usize, ends[0]..ends[1]))
     }
 
+    /// The ratings of one user, in their order.
+    pub fn of(&self, user: usize) -> UserRatings<'_> {
+        let (start, end) = self.places[user];
+        self.part(start..end)
+    }
+
+    /// All ratings, run after run.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The users in training order, and how many ratings each has.
+    pub fn counts(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.users.iter().zip(self.starts.windows(2)).map(|(&user, ends)| (user, ends[1] - ends[0]))
+    }
+
+    /// The items of all ratings, run after run.
+    pub fn items(&self) -> &[u32] {
+        &self.items
+    }
+
     /// The ratings at these positions.
     pub fn part(&self, positions: Range<usize>) -> UserRatings<'_> {
         UserRatings { items: &self.items[positions.clone()], ratings: &self.values[positions] }
@@ -100,6 +164,16 @@ mod tests {
         assert_eq!(ratings.runs().collect::<Vec<_>>(), [(2, 0..1), (0, 1..3)]);
         assert_eq!(ratings.part(1..3).items, [0, 1]);
         assert_eq!((ratings.len(), ratings.is_empty(), ratings.n_users(), ratings.n_items()), (3, false, 3, 2));
+    }
+
+    #[test]
+    fn columns_are_grouped_in_their_order() {
+        let got = Ratings::from_columns(&[1, 0, 1, 1], &[2, 1, 0, 2], &[1.0, 2.0, 3.0, 4.0], 3, 3).unwrap();
+        assert_eq!(got.runs().collect::<Vec<_>>(), [(0, 0..1), (1, 1..4), (2, 4..4)]);
+        assert_eq!((got.of(1).items, got.of(1).ratings), (&[2, 0, 2][..], &[1.0, 3.0, 4.0][..]));
+        assert!(got.of(2).items.is_empty());
+        let error = Ratings::from_columns(&[3], &[0], &[1.0], 3, 1).unwrap_err();
+        assert_eq!(error.message(), "user 3 is beyond the 3 users of the trainset");
     }
 
     #[test]

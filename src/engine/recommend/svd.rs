@@ -7,7 +7,7 @@
 use super::fit::Monitor;
 use super::ratings::Ratings;
 use crate::core::error::{Error, Result};
-use ironhorn_kernels::cpu::factor::{FactorSgd, LANES, Line, Rate, dot, lines};
+use ironhorn_kernels::cpu::factor::{FactorSgd, LANES, Line, Rate, lines};
 use ironhorn_kernels::cpu::simd::Isa;
 
 /// Ratings between two looks at the monitor, about: far below a millisecond.
@@ -161,7 +161,10 @@ impl Svd {
 }
 
 /// Rows of whole lines, filled up with zeros.
-fn padded(values: &[f64], rows: usize, factors: usize) -> Result<Vec<Line>> {
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub(super) fn padded(values: &[f64], rows: usize, factors: usize) -> Result<Vec<Line>> {
     let lines = lines(factors);
     let mut out = Vec::new();
     let count = rows * lines;
@@ -181,7 +184,7 @@ fn padded(values: &[f64], rows: usize, factors: usize) -> Result<Vec<Line>> {
     Ok(out)
 }
 
-fn unpadded(rows: &[Line], factors: usize) -> Vec<f64> {
+pub(super) fn unpadded(rows: &[Line], factors: usize) -> Vec<f64> {
     let lines = lines(factors);
     let mut out = Vec::with_capacity(rows.len().checked_div(lines).map_or(0, |count| count * factors));
     for row in rows.chunks_exact(lines.max(1)) {
@@ -195,75 +198,12 @@ fn unpadded(rows: &[Line], factors: usize) -> Vec<f64> {
     out
 }
 
-/// Borrowed parameters to estimate ratings with: the fitted ones, or whatever a caller made of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Estimates<'a> {
-    pub biased: bool,
-    pub mean: f64,
-    pub factors: usize,
-    pub user_biases: &'a [f64],
-    pub item_biases: &'a [f64],
-    pub user_factors: &'a [f64],
-    pub item_factors: &'a [f64],
-}
-
-impl Estimates<'_> {
-    /// The estimate of each (user, item) pair; a negative id is an unknown one, whose terms are left out. Where nothing
-    /// can be said (one side unknown, without biases) it is NaN.
-    ///
-    /// # Errors
-    /// Arrays that do not fit together, ids beyond them.
-    pub fn pairs(&self, users: &[i64], items: &[i64]) -> Result<Vec<f64>> {
-        let (n_users, n_items) = (self.user_biases.len(), self.item_biases.len());
-        let invalid = |text: String| Err(Error::Value(text));
-        if users.len() != items.len() {
-            return invalid(format!("{} users but {} items to estimate", users.len(), items.len()));
-        }
-        for (what, rows, values) in [("pu", n_users, self.user_factors), ("qi", n_items, self.item_factors)] {
-            if rows.checked_mul(self.factors) != Some(values.len()) {
-                return invalid(format!(
-                    "{what}: expected {rows} x {} values, received {}",
-                    self.factors,
-                    values.len()
-                ));
-            }
-        }
-        let isa = Isa::active();
-        let mut out = Vec::with_capacity(users.len());
-        for (&user, &item) in users.iter().zip(items) {
-            let (user, item) = (usize::try_from(user).ok(), usize::try_from(item).ok());
-            if user.is_some_and(|user| user >= n_users) {
-                return invalid(format!("user {} is beyond the {n_users} that were fitted", user.unwrap_or_default()));
-            }
-            if item.is_some_and(|item| item >= n_items) {
-                return invalid(format!("item {} is beyond the {n_items} that were fitted", item.unwrap_or_default()));
-            }
-            let product = match (user, item) {
-                (Some(user), Some(item)) => Some(dot(
-                    isa,
-                    &self.item_factors[item * self.factors..(item + 1) * self.factors],
-                    &self.user_factors[user * self.factors..(user + 1) * self.factors],
-                )),
-                _ => None,
-            };
-            out.push(if self.biased {
-                // Term by term, as for a single pair: the same bits however many pairs are asked for.
-                let mut estimate = self.mean;
-                estimate += user.map_or(0.0, |user| self.user_biases[user]);
-                estimate += item.map_or(0.0, |item| self.item_biases[item]);
-                estimate + product.unwrap_or(0.0)
-            } else {
-                product.unwrap_or(f64::NAN)
-            });
-        }
-        Ok(out)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, Estimates, Svd, SvdOptions};
+    use super::{BLOCK, Svd, SvdOptions};
     use crate::core::error::Error;
+    use crate::recommend::estimator::pairs;
+    use crate::recommend::factors::Factors;
     use crate::recommend::fit::{Monitor, Progress};
     use crate::recommend::ratings::Ratings;
     use ironhorn_kernels::cpu::factor::Rate;
@@ -305,7 +245,7 @@ mod tests {
             items.extend(part.items.iter().map(|&item| i64::from(item)));
             want.extend_from_slice(part.ratings);
         }
-        let estimates = Estimates {
+        let estimates = Factors {
             biased: true,
             mean: OPTIONS.mean,
             factors: fit.shape().2,
@@ -313,8 +253,9 @@ mod tests {
             item_biases: &model.item_biases,
             user_factors: &model.user_factors,
             item_factors: &model.item_factors,
+            implicit: None,
         };
-        let got = estimates.pairs(&users, &items).unwrap();
+        let got = pairs(&estimates, &users, &items, &mut &Progress::default()).unwrap().values;
         got.iter().zip(&want).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() / want.len() as f64
     }
 
@@ -383,27 +324,6 @@ mod tests {
         let mut monitor = StopAfter(0, 1);
         assert_eq!(many.run(1, &mut monitor), Err(Error::Cancelled));
         assert_eq!(monitor.0, BLOCK as u64, "within a user of many ratings");
-    }
-
-    #[test]
-    fn unknown_ids() {
-        let estimates = Estimates {
-            biased: true,
-            mean: 3.0,
-            factors: 2,
-            user_biases: &[0.5],
-            item_biases: &[0.25],
-            user_factors: &[1.0, 2.0],
-            item_factors: &[0.5, 0.25],
-        };
-        assert_eq!(estimates.pairs(&[0, 0, -1, -1], &[0, -1, 0, -1]), Ok(vec![4.75, 3.5, 3.25, 3.0]));
-        let unbiased = Estimates { biased: false, ..estimates };
-        let got = unbiased.pairs(&[0, -1], &[0, 0]).unwrap();
-        assert!(got[0] == 1.0 && got[1].is_nan());
-        let text = |users: &[i64], items: &[i64]| estimates.pairs(users, items).unwrap_err().message().to_owned();
-        assert_eq!(text(&[1], &[0]), "user 1 is beyond the 1 that were fitted");
-        assert_eq!(text(&[0], &[7]), "item 7 is beyond the 1 that were fitted");
-        assert_eq!(text(&[0], &[]), "1 users but 0 items to estimate");
     }
 
     #[test]

@@ -42,13 +42,13 @@ pub struct Rate {
 impl Rate {
     /// The parameter after a step along `gradient` from `value`.
     #[inline(always)]
-    fn step(self, value: f64, gradient: f64) -> f64 {
+    pub(super) fn step(self, value: f64, gradient: f64) -> f64 {
         value + self.learning_rate * (gradient - self.regularization * value)
     }
 
     /// What is left of a parameter by its penalty alone.
     #[inline(always)]
-    fn decay(self) -> f64 {
+    pub(super) fn decay(self) -> f64 {
         1.0 - self.learning_rate * self.regularization
     }
 }

@@ -10,6 +10,8 @@ pub mod elementary;
 pub mod elementwise;
 pub mod error_function;
 pub mod factor;
+pub mod factor_implicit;
+pub mod factor_nonnegative;
 pub mod float;
 pub mod gather;
 pub mod gemm;

@@ -1,31 +1,29 @@
 """Algorithms that predict ratings."""
 
-from .._not_yet import announce
 from .algo_base import AlgoBase
-from .matrix_factorization import SVD
+from .baseline_only import BaselineOnly
+from .co_clustering import CoClustering
+from .knns import KNNBaseline, KNNBasic, KNNWithMeans, KNNWithZScore
+from .matrix_factorization import NMF, SVD, SVDpp
 from .predictions import Prediction, PredictionImpossible
+from .random_pred import NormalPredictor
+from .recommendations import Recommendations
+from .slope_one import SlopeOne
 
-__all__ = ["SVD", "AlgoBase", "Prediction", "PredictionImpossible"]
-
-__getattr__ = announce(
-    __name__,
-    absent=(
-        "NormalPredictor",
-        "BaselineOnly",
-        "KNNBasic",
-        "KNNWithMeans",
-        "KNNWithZScore",
-        "KNNBaseline",
-        "SVDpp",
-        "NMF",
-        "SlopeOne",
-        "CoClustering",
-        "baseline_only",
-        "co_clustering",
-        "knns",
-        "optimize_baselines",
-        "random_pred",
-        "slope_one",
-    ),
-    present=__all__,
-)
+__all__ = [
+    "NMF",
+    "SVD",
+    "AlgoBase",
+    "BaselineOnly",
+    "CoClustering",
+    "KNNBaseline",
+    "KNNBasic",
+    "KNNWithMeans",
+    "KNNWithZScore",
+    "NormalPredictor",
+    "Prediction",
+    "PredictionImpossible",
+    "Recommendations",
+    "SVDpp",
+    "SlopeOne",
+]

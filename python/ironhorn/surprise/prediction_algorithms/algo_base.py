@@ -1,24 +1,37 @@
 """The base class of all algorithms."""
 
+import heapq
+import operator
 from collections.abc import Iterable
-from typing import Any, Self
+from functools import partial
+from itertools import repeat
+from typing import Any, ClassVar, Self
 
-from .._not_yet import absent_text
+import numpy as np
+from numpy.typing import NDArray
+
+from ironhorn._core import RatingEstimator
+from ironhorn.errors import UnsupportedError
+
+from .. import similarities
 from ..trainset import Trainset
+from .optimize_baselines import baseline_als, baseline_sgd
 from .predictions import Prediction, PredictionImpossible
+from .recommendations import Recommendations
+from .tables import as_trainset, extended, require_memory, tables
 
 Estimate = float | tuple[float, dict[str, Any]]
 """What `estimate` returns: a rating, perhaps with details."""
-
-_NOT_YET = ("compute_baselines", "compute_similarities", "get_neighbors")
 
 
 class AlgoBase:
     """Base class for algorithms: override `fit` (calling this one first) and `estimate`.
 
     Args:
-        sim_options: Kept as an attribute for subclasses.
-        bsl_options: Kept as an attribute for subclasses.
+        sim_options: How `compute_similarities` works: `name` ('cosine', 'msd', 'pearson' or 'pearson_baseline'),
+            `user_based`, `min_support`, and `shrinkage` for 'pearson_baseline'.
+        bsl_options: How `compute_baselines` works: `method` 'als' with `n_epochs`, `reg_u`, `reg_i`, or 'sgd' with
+            `n_epochs`, `reg`, `learning_rate`.
 
     Raises:
         TypeError: For any other keyword.
@@ -41,35 +54,44 @@ class AlgoBase:
         kind = type(self).__name__
         if name == "trainset":
             raise AttributeError(f"This {kind} is not fitted: call fit(trainset) before predict, test or estimate.")
-        if name in _NOT_YET:
-            raise AttributeError(
-                absent_text(
-                    kind, name, "Algorithms on similarities and baselines run under scikit-surprise until then."
-                )
-            )
         raise AttributeError(f"'{kind}' object has no attribute '{name}'")
 
-    def fit(self, trainset: Trainset) -> Self:
-        """Remember the trainset; subclasses then learn from it.
+    def fit(self, trainset: Any) -> Self:
+        """Remember the ratings; subclasses then learn from `self.trainset`.
 
         Args:
-            trainset: The ratings.
+            trainset: The ratings: a trainset, a SciPy sparse matrix of users by items, or a tuple of columns (users,
+                items, ratings).
 
         Returns:
             The algorithm itself.
 
         Raises:
-            TypeError: When it is not a trainset.
+            TypeError: When it is none of these.
         """
-        if not hasattr(trainset, "all_ratings"):
-            raise TypeError(
-                f"fit takes a Trainset; received {type(trainset).__name__}. Make one with "
-                "data.build_full_trainset() or train_test_split(data)."
-            )
-        self.trainset = trainset
+        self.trainset = as_trainset(trainset)
         self.bu: Any = None
         self.bi: Any = None
         return self
+
+    def partial_fit(self, new_ratings: Iterable[tuple[Any, Any, float]]) -> Self:
+        """Learn from more ratings; users and items among them that are new get inner ids after the others.
+
+        The algorithm is fitted again, to the ratings that it has followed by these: the result is that of a fit to all.
+
+        Args:
+            new_ratings: Rows of raw user id, raw item id, rating.
+
+        Returns:
+            The algorithm itself.
+
+        Raises:
+            ValueError: For a row of another length or a rating that is not finite.
+
+        Example:
+            >>> algo.partial_fit([("new user", "bolt", 4.0)]).predict("new user", "nut")
+        """
+        return self.fit(extended(self.trainset, new_ratings))
 
     def estimate(self, u: Any, i: Any) -> Estimate:
         """Estimate a rating.
@@ -149,3 +171,281 @@ class AlgoBase:
             >>> accuracy.rmse(algo.test(testset))
         """
         return [self.predict(user, item, true, verbose=verbose) for user, item, true in testset]
+
+    def compute_baselines(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute user and item biases as `bsl_options` says; once after each `fit`.
+
+        Returns:
+            Biases of users and of items, which are also kept as `bu` and `bi`.
+
+        Raises:
+            ValueError: For an unknown method.
+        """
+        if self.bu is not None:
+            return self.bu, self.bi
+        method = self.bsl_options.get("method", "als")
+        if getattr(self, "verbose", False):
+            print("Estimating biases using", method + "...")
+        if method not in ("als", "sgd"):
+            raise ValueError(f"Invalid method {method} for baseline computation. Available methods are als and sgd.")
+        self.bu, self.bi = baseline_als(self) if method == "als" else baseline_sgd(self)
+        return self.bu, self.bi
+
+    def compute_similarities(self) -> Any:
+        """Compute the similarities of all users or items as `sim_options` says.
+
+        Returns:
+            The matrix, (n_users, n_users) or (n_items, n_items).
+
+        Raises:
+            NameError: For an unknown name.
+            OutOfMemory: When the matrix would not fit into memory.
+        """
+        user_based = self.sim_options["user_based"]
+        count = self.trainset.n_users if user_based else self.trainset.n_items
+        by_user, by_item = tables(self.trainset)
+        name = self.sim_options.get("name", "msd").lower()
+        baselines = None
+        if name == "pearson_baseline":
+            shrinkage = float(self.sim_options.get("shrinkage", 100))
+            of_users, of_items = self.compute_baselines()
+            own, other = (of_users, of_items) if user_based else (of_items, of_users)
+            baselines = (float(self.trainset.global_mean), own, other, shrinkage)
+        verbose = getattr(self, "verbose", False)
+        if verbose:
+            print(f"Computing the {name} similarity matrix...")
+        if name not in similarities.NAMES:
+            raise NameError(f"Wrong sim name {name}. Allowed values are {', '.join(similarities.NAMES)}.")
+        raters = by_item if user_based else by_user
+        found = similarities.SparseSimilarities(raters, name, self.sim_options.get("min_support", 1), baselines)
+        if getattr(self, "sparse", False):
+            return found
+        require_memory(
+            8 * count * count,
+            f"Similarities of {count} {'users' if user_based else 'items'} as a matrix",
+            "Pass sparse=True, which keeps none of them and gives the same predictions"
+            + (", or sim_options={'user_based': False}." if user_based else "."),
+        )
+        dense = found.dense()
+        if verbose:
+            print("Done computing similarity matrix.")
+        return dense
+
+    def get_neighbors(self, iid: int, k: int) -> list[int]:
+        """The nearest neighbours of a user or an item, as `sim_options['user_based']` says.
+
+        Args:
+            iid: Inner id of the user or item.
+            k: How many.
+
+        Returns:
+            Their inner ids, nearest first; equally near ones by ascending id.
+
+        Example:
+            >>> [trainset.to_raw_iid(inner) for inner in algo.get_neighbors(trainset.to_inner_iid("bolt"), 10)]
+        """
+        row = np.asarray(self.sim[iid], np.float64)
+        k = max(operator.index(k), 0)
+        if np.isnan(row).any():
+            others = [(other, row[other]) for other in range(len(row)) if other != iid]
+            return [other for other, _ in heapq.nlargest(k, others, key=lambda pair: pair[1])]
+        order = np.argsort(-row, kind="stable")
+        return [int(other) for other in order[order != iid][:k]]
+
+    def recommend(self, users: Iterable[Any] | None = None, n: int = 10, exclude_seen: bool = True) -> Recommendations:
+        """The items of highest estimate for each user.
+
+        Users without ratings are welcome where the algorithm can estimate for them (SVD, SVD++, biased NMF,
+        BaselineOnly and KNNBaseline then go by the items' biases); where it cannot, they get none. Memory is bounded:
+        no more than a few users' estimates exist at a time.
+
+        Args:
+            users: Raw user ids; `None` means all users of the trainset.
+            n: How many items for each.
+            exclude_seen: Whether to leave out items that the user has rated.
+
+        Returns:
+            A mapping from each raw user id to a list of (raw item id, estimate), best first, equal ones in the order of
+            inner ids. Estimates are not clipped to the rating scale, which would make the best ones equal.
+
+        Example:
+            >>> algo.recommend(["ann"], n=3)["ann"]
+        """
+        if isinstance(users, str | bytes):
+            raise TypeError(f"users={users!r}: expected a list of raw user ids, as [{users!r}].")
+        n = operator.index(n)
+        if n < 0:
+            raise ValueError(f"n={n}: expected a number of items, 0 or more.")
+        trainset = self.trainset
+        asked = [trainset.to_raw_uid(user) for user in trainset.all_users()] if users is None else list(users)
+        known = trainset._raw2inner_id_users
+        inner = np.fromiter(map(known.get, asked, repeat(-1)), np.int64, len(asked))
+        items, estimates = self._best(inner, asked, n, exclude_seen)
+        return Recommendations(asked, items, estimates, trainset)
+
+    def _best(
+        self, users: NDArray[np.int64], raw: list[Any], n: int, exclude_seen: bool
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Inner ids and estimates of the best items, one row a user; -1 where there are no more."""
+        trainset = self.trainset
+        n = min(n, trainset.n_items)
+        items = np.full((len(users), n), -1, np.int32)
+        values = np.full((len(users), n), np.nan)
+        by_user = tables(trainset)[0]
+        for row, user in enumerate(users.tolist()):
+            seen = set(by_user.row(user)[0].tolist()) if exclude_seen and user >= 0 else set()
+            scores = []
+            for item in trainset.all_items():
+                if item in seen:
+                    continue
+                try:
+                    result = self.estimate(user if user >= 0 else f"UKN__{raw[row]}", item)
+                except PredictionImpossible:
+                    continue
+                scores.append((-(result[0] if isinstance(result, tuple) else result), item))
+            for place, (score, item) in enumerate(heapq.nsmallest(n, scores)):
+                items[row, place], values[row, place] = item, -score
+        return items, values
+
+    def similar_items(self, iid: Any, n: int = 10) -> list[tuple[Any, float]]:
+        """The items that are most like one.
+
+        Args:
+            iid: Raw item id.
+            n: How many.
+
+        Returns:
+            Pairs of raw item id and similarity, most similar first: the algorithm's own similarities for item-based
+            neighbours, the cosine of the items' factors for algorithms that have them.
+
+        Raises:
+            ValueError: When the item is not known.
+            UnsupportedError: When the algorithm has no similarities of items.
+
+        Example:
+            >>> algo.similar_items("bolt", n=3)
+        """
+        item = self.trainset.to_inner_iid(iid)
+        scores = self._item_similarities(item)
+        order = np.argsort(-scores, kind="stable")
+        best = order[order != item][: max(operator.index(n), 0)]
+        return [(self.trainset.to_raw_iid(int(other)), float(scores[other])) for other in best]
+
+    def _item_similarities(self, item: int) -> NDArray[np.float64]:
+        raise UnsupportedError(
+            f"{type(self).__name__} has no similarities of items. Use SVD, SVDpp or NMF, or a kNN algorithm with "
+            "sim_options={'user_based': False}."
+        )
+
+
+class EngineAlgo(AlgoBase):
+    """Base class of the algorithms whose estimates are computed by the engine; they define `_estimator`."""
+
+    _reasons: ClassVar[tuple[str, str]] = ("User and/or item is unknown.", "Not enough neighbors.")
+    """What impossible predictions say: user or item unknown, too few neighbours."""
+
+    _python_floats: ClassVar[bool] = False
+    """Whether estimates are floats of Python's, where Surprise's are, instead of NumPy's."""
+
+    def _estimator(self) -> RatingEstimator:
+        """The fitted model, on the arrays that the algorithm has now."""
+        raise NotImplementedError
+
+    def _learnable(self, trainset: Any) -> Any:
+        """Start a fit: remember the trainset, refuse an empty one."""
+        AlgoBase.fit(self, trainset)
+        if self.trainset.n_ratings == 0:
+            raise ValueError("The trainset holds no ratings: there is nothing to fit.")
+        tables(self.trainset, refresh=True)
+        return self.trainset
+
+    def estimate(self, u: Any, i: Any) -> Estimate:
+        """Estimate a rating, not clipped.
+
+        Args:
+            u: Inner user id; any other value is an unknown user.
+            i: Inner item id; any other value is an unknown item.
+
+        Returns:
+            The rating; algorithms on neighbours add details with `actual_k`, how many of them it rests on.
+
+        Raises:
+            PredictionImpossible: When there is nothing to go by.
+        """
+        trainset = self.trainset
+        value, support, reason = self._estimator().pair(
+            u if trainset.knows_user(u) else -1, i if trainset.knows_item(i) else -1
+        )
+        if reason:
+            raise PredictionImpossible(self._reasons[reason - 1])
+        estimate = value if self._python_floats else np.float64(value)
+        return estimate if support < 0 else (estimate, {"actual_k": support})
+
+    _estimates_one: ClassVar[Any] = estimate
+    """The `estimate` that `_pairs` stands for; where a subclass has another one, that one is asked."""
+
+    def _pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.uint8]]:
+        """Estimates of pairs, as `RatingEstimator.pairs` returns them."""
+        return self._estimator().pairs(users, items)
+
+    def test(self, testset: Iterable[tuple[Any, Any, float | None]], verbose: bool = False) -> list[Prediction]:
+        """Predict all ratings of a testset, in one call of the engine.
+
+        Args:
+            testset: Rows of raw user id, raw item id, true rating.
+            verbose: Whether to print every prediction.
+
+        Returns:
+            The predictions, in order; to the last bit those of `predict`.
+
+        Example:
+            >>> accuracy.rmse(algo.test(testset))
+        """
+        own = (getattr(self.estimate, "__func__", None), getattr(self.predict, "__func__", None))
+        if own != (type(self)._estimates_one, AlgoBase.predict):
+            return super().test(testset, verbose)
+        rows = list(testset)
+        if not rows:
+            return []
+        trainset = self.trainset
+        raw_users, raw_items, true = zip(*rows, strict=True)
+        users = np.fromiter(map(trainset._raw2inner_id_users.get, raw_users, repeat(-1)), np.int64, len(rows))
+        items = np.fromiter(map(trainset._raw2inner_id_items.get, raw_items, repeat(-1)), np.int64, len(rows))
+        values, support, reasons = self._pairs(users, items)
+        estimates: list[float] = values.tolist() if self._python_floats else list(values)
+        details: list[dict[str, Any]]
+        if support.max() < 0:
+            details = [{"was_impossible": False} for _ in rows]
+        else:
+            details = [{"actual_k": count, "was_impossible": False} for count in support.tolist()]
+            for index in np.flatnonzero(support < 0):
+                details[index] = {"was_impossible": False}
+        lowest, highest = trainset.rating_scale
+        # As min and max do: the bound itself where a value is not beyond it, which is also where a value is NaN.
+        for index in np.flatnonzero(~(values < highest)):
+            estimates[index] = highest
+        for index in np.flatnonzero(~(values > lowest) & (values < highest)):
+            estimates[index] = lowest
+        for index in np.flatnonzero(reasons):
+            estimates[index] = max(lowest, min(highest, self.default_prediction()))
+            details[index] = {"was_impossible": True, "reason": self._reasons[reasons[index] - 1]}
+        columns = zip(raw_users, raw_items, true, estimates, details, strict=True)
+        predictions: list[Prediction] = list(map(partial(tuple.__new__, Prediction), columns))
+        if verbose:
+            for prediction in predictions:
+                print(prediction)
+        return predictions
+
+    def _best(
+        self, users: NDArray[np.int64], raw: list[Any], n: int, exclude_seen: bool
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        if getattr(self.estimate, "__func__", None) is not EngineAlgo.estimate:
+            return super()._best(users, raw, n, exclude_seen)
+        return self._estimator().best(users, n, tables(self.trainset)[0] if exclude_seen else None)
+
+
+def contiguous(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
+    """An array as the engine reads it; the very array where it is one already."""
+    return np.ascontiguousarray(values, dtype)

@@ -2,31 +2,86 @@
 
 import operator
 import warnings
-from collections.abc import Iterable
 from concurrent.futures import CancelledError
-from functools import partial
-from itertools import repeat
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ironhorn._core import SvdFit, factor_dot, svd_estimates
+from ironhorn._core import RatingEstimator, RecommenderFit, SvdFit
 
-from .._not_yet import announce
 from ..trainset import Trainset, UserMajor, user_major
 from ..utils import RandomSeed, get_rng
-from .algo_base import AlgoBase
-from .predictions import Prediction, PredictionImpossible
+from .algo_base import EngineAlgo, contiguous
+from .tables import tables
 
-__all__ = ["SVD"]
-
-__getattr__ = announce(__name__, absent=("SVDpp", "NMF"), present=__all__)
-
-_IMPOSSIBLE = "User and item are unknown."
+__all__ = ["NMF", "SVD", "SVDpp"]
 
 
-class SVD(AlgoBase):
+class EpochAlgo(EngineAlgo):
+    """Base class of algorithms that are fitted epoch by epoch, and can be stopped."""
+
+    n_epochs: int
+    verbose: bool
+    _running: SvdFit | RecommenderFit | None = None
+    _epoch_text: ClassVar[str] = "Processing epoch {}"
+
+    def _run(self, running: SvdFit | RecommenderFit) -> Any:
+        """Run all epochs; the parameters after them."""
+        n_epochs = operator.index(self.n_epochs)
+        self._running = running
+        try:
+            if self.verbose:
+                for epoch in range(n_epochs):
+                    print(self._epoch_text.format(epoch))
+                    running.run(1)
+            else:
+                running.run(max(n_epochs, 0))
+            return running.parameters()
+        except KeyboardInterrupt:
+            if running.cancelled:
+                raise CancelledError("This fit was cancelled.") from None
+            raise
+        finally:
+            del self._running
+
+    def cancel(self) -> None:
+        """Stop a `fit` that runs in another thread. Without one, nothing happens."""
+        running = self._running
+        if running is not None:
+            running.cancel()
+
+
+class _FactorAlgo(EpochAlgo):
+    """What SVD, SVD++ and NMF share."""
+
+    pu: NDArray[np.float64]
+    qi: NDArray[np.float64]
+    _reasons: ClassVar[tuple[str, str]] = ("User and item are unknown.", "")
+
+    def _estimator(self) -> RatingEstimator:
+        return self._factors(bool(getattr(self, "biased", True)))
+
+    def _factors(self, biased: bool, *implicit: Any) -> RatingEstimator:
+        bu, bi, pu, qi = (contiguous(part) for part in (self.bu, self.bi, self.pu, self.qi))
+        return RatingEstimator.factors(biased, float(self.trainset.global_mean), bu, bi, pu, qi, *implicit)
+
+    def _item_similarities(self, item: int) -> NDArray[np.float64]:
+        qi = contiguous(self.qi)
+        norms = np.sqrt(np.einsum("if,if->i", qi, qi))
+        norms[norms == 0] = np.inf
+        return (qi @ qi[item]) / (norms * norms[item])
+
+    def _warn_unless_finite(self, advice: str) -> None:
+        if not (np.isfinite(self.pu).all() and np.isfinite(self.qi).all()):
+            warnings.warn(
+                f"{type(self).__name__} diverged: factors are not finite after {self.n_epochs} epochs. {advice}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+
+class SVD(_FactorAlgo):
     """Matrix factorisation by stochastic gradient descent, in float64.
 
     A rating is estimated as `mean + bu + bi + q . p`. An unknown user or item leaves its terms out; without biases the
@@ -67,9 +122,7 @@ class SVD(AlgoBase):
         >>> algo.predict("ann", "bolt").est
     """
 
-    pu: NDArray[np.float64]
-    qi: NDArray[np.float64]
-    _running: SvdFit | None = None
+    biased: bool
 
     def __init__(
         self,
@@ -108,29 +161,27 @@ class SVD(AlgoBase):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, trainset: Trainset) -> Self:
+    def fit(self, trainset: Any) -> Self:
         """Learn biases and factors. Other Python threads run meanwhile; Ctrl-C stops it.
 
         Args:
-            trainset: The ratings.
+            trainset: The ratings, in any form that `AlgoBase.fit` takes.
 
         Returns:
             The algorithm itself.
 
         Raises:
             ValueError: Without ratings, for a rating that is not finite, or for an option out of range.
-            TypeError: When it is not a trainset.
+            TypeError: When it is none of these forms.
             concurrent.futures.CancelledError: After `cancel`.
         """
-        super().fit(trainset)
-        if trainset.n_ratings == 0:
-            raise ValueError("The trainset holds no ratings: there is nothing to fit.")
+        trainset = self._learnable(trainset)
         rng = get_rng(self.random_state)
-        n_epochs = operator.index(self.n_epochs)
+        operator.index(self.n_epochs)
         shape = (self.init_mean, self.init_std_dev)
         user_factors = rng.normal(*shape, size=(trainset.n_users, self.n_factors))
         item_factors = rng.normal(*shape, size=(trainset.n_items, self.n_factors))
-        running = self._running = SvdFit(
+        running = SvdFit(
             *_user_major(trainset),
             user_factors,
             item_factors,
@@ -139,109 +190,240 @@ class SVD(AlgoBase):
             learning_rates=(self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi),
             regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi),
         )
-        try:
-            if self.verbose:
-                for epoch in range(n_epochs):
-                    print(f"Processing epoch {epoch}")
-                    running.run(1)
-            else:
-                running.run(max(n_epochs, 0))
-            self.bu, self.bi, self.pu, self.qi = running.parameters()
-        except KeyboardInterrupt:
-            if running.cancelled:
-                raise CancelledError("This fit was cancelled.") from None
-            raise
-        finally:
-            del self._running
-        if not (np.isfinite(self.pu).all() and np.isfinite(self.qi).all()):
-            warnings.warn(
-                f"SVD diverged: factors are not finite after {n_epochs} epochs. Lower the learning rates "
-                f"(lr_pu={self.lr_pu}, lr_qi={self.lr_qi}).",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        self.bu, self.bi, self.pu, self.qi = self._run(running)
+        self._warn_unless_finite(f"Lower the learning rates (lr_pu={self.lr_pu}, lr_qi={self.lr_qi}).")
         return self
 
-    def cancel(self) -> None:
-        """Stop a `fit` that runs in another thread. Without one, nothing happens."""
-        running = self._running
-        if running is not None:
-            running.cancel()
 
-    def estimate(self, u: Any, i: Any) -> float:
-        """Estimate a rating, not clipped.
+class SVDpp(_FactorAlgo):
+    """SVD++: SVD with implicit feedback, in float64 (Koren, 2008).
+
+    A rating is estimated as `mean + bu + bi + q . (p + sum(y_j) / sqrt(n))`, where the sum runs over the `n` items that
+    the user has rated, whatever the ratings are. Ratings are taken in the same order as for `SVD`; after each one bu,
+    bi and p step as they do there, q likewise with `p + sum(y_j) / sqrt(n)` in the place of p, and every `y_j` of the
+    user::
+
+        y_j += lr_yj * (error * q / sqrt(n) - reg_yj * y_j)
+
+    Args:
+        n_factors: Length of `p`, `q` and `y`.
+        n_epochs: How many times to go through the ratings.
+        init_mean: Mean of the normal distribution that factors start from.
+        init_std_dev: Its standard deviation.
+        lr_all: Learning rate of all parameters that have none of their own.
+        reg_all: Regularisation of all parameters that have none of their own.
+        lr_bu: Learning rate of the user biases.
+        lr_bi: Learning rate of the item biases.
+        lr_pu: Learning rate of the user factors.
+        lr_qi: Learning rate of the item factors.
+        lr_yj: Learning rate of the implicit factors.
+        reg_bu: Regularisation of the user biases.
+        reg_bi: Regularisation of the item biases.
+        reg_pu: Regularisation of the user factors.
+        reg_qi: Regularisation of the item factors.
+        reg_yj: Regularisation of the implicit factors.
+        random_state: As for `SVD`; factors of users, of items, then implicit ones are drawn.
+        verbose: Whether to print each epoch.
+        cache_ratings: Trades memory for speed in Surprise. Here ratings are always held as arrays, so that both values
+            mean the same.
+
+    Attributes:
+        pu: User factors, (n_users, n_factors).
+        qi: Item factors, (n_items, n_factors).
+        yj: Implicit factors of the items, (n_items, n_factors).
+        bu: User biases, (n_users,).
+        bi: Item biases, (n_items,).
+
+    Example:
+        >>> algo = SVDpp(n_factors=20, random_state=0).fit(trainset)
+        >>> algo.predict("ann", "bolt").est
+    """
+
+    yj: NDArray[np.float64]
+    _epoch_text: ClassVar[str] = " processing epoch {}"
+
+    def __init__(
+        self,
+        n_factors: int = 20,
+        n_epochs: int = 20,
+        init_mean: float = 0,
+        init_std_dev: float = 0.1,
+        lr_all: float = 0.007,
+        reg_all: float = 0.02,
+        lr_bu: float | None = None,
+        lr_bi: float | None = None,
+        lr_pu: float | None = None,
+        lr_qi: float | None = None,
+        lr_yj: float | None = None,
+        reg_bu: float | None = None,
+        reg_bi: float | None = None,
+        reg_pu: float | None = None,
+        reg_qi: float | None = None,
+        reg_yj: float | None = None,
+        random_state: RandomSeed = None,
+        verbose: bool = False,
+        cache_ratings: bool = False,
+    ) -> None:
+        super().__init__()
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.init_mean = init_mean
+        self.init_std_dev = init_std_dev
+        self.lr_bu = lr_all if lr_bu is None else lr_bu
+        self.lr_bi = lr_all if lr_bi is None else lr_bi
+        self.lr_pu = lr_all if lr_pu is None else lr_pu
+        self.lr_qi = lr_all if lr_qi is None else lr_qi
+        self.lr_yj = lr_all if lr_yj is None else lr_yj
+        self.reg_bu = reg_all if reg_bu is None else reg_bu
+        self.reg_bi = reg_all if reg_bi is None else reg_bi
+        self.reg_pu = reg_all if reg_pu is None else reg_pu
+        self.reg_qi = reg_all if reg_qi is None else reg_qi
+        self.reg_yj = reg_all if reg_yj is None else reg_yj
+        self.random_state = random_state
+        self.verbose = verbose
+        self.cache_ratings = cache_ratings
+
+    def fit(self, trainset: Any) -> Self:
+        """Learn biases and factors. Other Python threads run meanwhile; Ctrl-C stops it.
 
         Args:
-            u: Inner user id; any other value is an unknown user.
-            i: Inner item id; any other value is an unknown item.
+            trainset: The ratings, in any form that `AlgoBase.fit` takes.
 
         Returns:
-            The rating.
+            The algorithm itself.
 
         Raises:
-            PredictionImpossible: Without biases, unless both are known.
+            ValueError: Without ratings, for a rating that is not finite, or for an option out of range.
+            TypeError: When it is none of these forms.
+            concurrent.futures.CancelledError: After `cancel`.
         """
-        known_user, known_item = self.trainset.knows_user(u), self.trainset.knows_item(i)
-        if not self.biased:
-            if known_user and known_item:
-                return self._dot(u, i)
-            raise PredictionImpossible(_IMPOSSIBLE)
-        estimate = self.trainset.global_mean
-        if known_user:
-            estimate += self.bu[u]
-        if known_item:
-            estimate += self.bi[i]
-        if known_user and known_item:
-            estimate += self._dot(u, i)
-        return estimate
+        trainset = self._learnable(trainset)
+        rng = get_rng(self.random_state)
+        shape = (self.init_mean, self.init_std_dev)
+        counts = (trainset.n_users, trainset.n_items, trainset.n_items)
+        pu, qi, yj = (rng.normal(*shape, size=(count, self.n_factors)) for count in counts)
+        running = RecommenderFit.svdpp(
+            tables(trainset)[0],
+            pu,
+            qi,
+            yj,
+            float(trainset.global_mean),
+            learning_rates=(self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi, self.lr_yj),
+            regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi, self.reg_yj),
+        )
+        self.bu, self.bi, self.pu, self.qi, self.yj = self._run(running)
+        self._warn_unless_finite(
+            f"Lower the learning rates (lr_pu={self.lr_pu}, lr_qi={self.lr_qi}, lr_yj={self.lr_yj})."
+        )
+        return self
 
-    def _dot(self, user: int, item: int) -> float:
-        rows = (np.ascontiguousarray(row, np.float64) for row in (self.qi[item], self.pu[user]))
-        return factor_dot(*rows)
+    def _estimator(self) -> RatingEstimator:
+        return self._factors(True, (contiguous(self.yj), tables(self.trainset)[0]))
 
-    def test(self, testset: Iterable[tuple[Any, Any, float | None]], verbose: bool = False) -> list[Prediction]:
-        """Predict all ratings of a testset, in one call of the engine.
+
+class NMF(_FactorAlgo):
+    """Non-negative matrix factorisation, in float64 (Luo, Zhou, Xia and Zhu, 2014).
+
+    A rating is estimated as `q . p`, or `mean + bu + bi + q . p`. Factors stay positive: in an epoch each one is
+    multiplied once::
+
+        p *= sum(q * r) / (sum(q * estimate) + n * reg_pu * p)       over the n ratings r of the user
+        q *= sum(p * r) / (sum(p * estimate) + n * reg_qi * q)       over the n ratings r of the item
+
+    Biases step as in `SVD` while the sums are taken.
+
+    Args:
+        n_factors: Length of `p` and `q`.
+        n_epochs: How many times to go through the ratings.
+        biased: Whether to use the mean and the biases.
+        reg_pu: Regularisation of the user factors.
+        reg_qi: Regularisation of the item factors.
+        reg_bu: Regularisation of the user biases.
+        reg_bi: Regularisation of the item biases.
+        lr_bu: Learning rate of the user biases.
+        lr_bi: Learning rate of the item biases.
+        init_low: Lower end of the uniform distribution that factors start from.
+        init_high: Its upper end.
+        random_state: As for `SVD`; factors of users are drawn before those of items.
+        verbose: Whether to print each epoch.
+
+    Attributes:
+        pu: User factors, (n_users, n_factors).
+        qi: Item factors, (n_items, n_factors).
+        bu: User biases, (n_users,).
+        bi: Item biases, (n_items,).
+
+    Raises:
+        ValueError: When `init_low` is below zero.
+
+    Example:
+        >>> algo = NMF(n_factors=15, random_state=0).fit(trainset)
+        >>> algo.predict("ann", "bolt").est
+    """
+
+    def __init__(
+        self,
+        n_factors: int = 15,
+        n_epochs: int = 50,
+        biased: bool = False,
+        reg_pu: float = 0.06,
+        reg_qi: float = 0.06,
+        reg_bu: float = 0.02,
+        reg_bi: float = 0.02,
+        lr_bu: float = 0.005,
+        lr_bi: float = 0.005,
+        init_low: float = 0,
+        init_high: float = 1,
+        random_state: RandomSeed = None,
+        verbose: bool = False,
+    ) -> None:
+        if init_low < 0:
+            raise ValueError("init_low should be greater than zero")
+        super().__init__()
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.biased = biased
+        self.reg_pu = reg_pu
+        self.reg_qi = reg_qi
+        self.reg_bu = reg_bu
+        self.reg_bi = reg_bi
+        self.lr_bu = lr_bu
+        self.lr_bi = lr_bi
+        self.init_low = init_low
+        self.init_high = init_high
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, trainset: Any) -> Self:
+        """Learn factors, and biases if there are any. Other Python threads run meanwhile; Ctrl-C stops it.
 
         Args:
-            testset: Rows of raw user id, raw item id, true rating.
-            verbose: Whether to print every prediction.
+            trainset: The ratings, in any form that `AlgoBase.fit` takes.
 
         Returns:
-            The predictions, in order; to the last bit those of `predict`.
+            The algorithm itself.
 
-        Example:
-            >>> accuracy.rmse(algo.test(testset))
+        Raises:
+            ValueError: Without ratings, for a rating that is not finite, or for an option out of range.
+            TypeError: When it is none of these forms.
+            concurrent.futures.CancelledError: After `cancel`.
         """
-        own = (getattr(self.estimate, "__func__", None), getattr(self.predict, "__func__", None))
-        if own != (SVD.estimate, AlgoBase.predict):
-            return super().test(testset, verbose)
-        rows = list(testset)
-        if not rows:
-            return []
-        trainset = self.trainset
-        raw_users, raw_items, true = zip(*rows, strict=True)
-        users = np.fromiter(map(trainset._raw2inner_id_users.get, raw_users, repeat(-1)), np.int64, len(rows))
-        items = np.fromiter(map(trainset._raw2inner_id_items.get, raw_items, repeat(-1)), np.int64, len(rows))
-        bu, bi, pu, qi = (np.ascontiguousarray(part, np.float64) for part in (self.bu, self.bi, self.pu, self.qi))
-        values = svd_estimates(users, items, bu, bi, pu, qi, bool(self.biased), float(trainset.global_mean))
-        estimates: list[float] = list(values)
-        details: list[dict[str, Any]] = [{"was_impossible": False} for _ in rows]
-        lowest, highest = trainset.rating_scale
-        # As min and max do: the bound itself where a value is not beyond it, which is also where a value is NaN.
-        for index in np.flatnonzero(~(values < highest)):
-            estimates[index] = highest
-        for index in np.flatnonzero(~(values > lowest) & (values < highest)):
-            estimates[index] = lowest
-        if not self.biased:
-            for index in np.flatnonzero((users < 0) | (items < 0)):
-                estimates[index] = max(lowest, min(highest, self.default_prediction()))
-                details[index] = {"was_impossible": True, "reason": _IMPOSSIBLE}
-        columns = zip(raw_users, raw_items, true, estimates, details, strict=True)
-        predictions: list[Prediction] = list(map(partial(tuple.__new__, Prediction), columns))
-        if verbose:
-            for prediction in predictions:
-                print(prediction)
-        return predictions
+        trainset = self._learnable(trainset)
+        rng = get_rng(self.random_state)
+        counts = (trainset.n_users, trainset.n_items)
+        pu, qi = (rng.uniform(self.init_low, self.init_high, size=(count, self.n_factors)) for count in counts)
+        running = RecommenderFit.nmf(
+            tables(trainset)[0],
+            pu,
+            qi,
+            bool(self.biased),
+            float(trainset.global_mean),
+            learning_rates=(self.lr_bu, self.lr_bi),
+            regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi),
+        )
+        self.bu, self.bi, self.pu, self.qi = self._run(running)
+        self._warn_unless_finite("Raise init_low above zero, or regularise more.")
+        return self
 
 
 def _user_major(trainset: Any) -> UserMajor:

@@ -1,0 +1,252 @@
+//! NMF: `rating = q . p` with factors that are never negative, optionally with mean and biases (Luo, Zhou, Xia and Zhu,
+//! 2014; updates as in Zhang, Wang, Ford and Makedon, 2006).
+//!
+//! An epoch is one sweep over the ratings in training order, which gathers numerators and denominators, and then one
+//! multiplication of every factor; see `kernels::cpu::factor_nonnegative`.
+
+use super::fit::{Monitor, Task};
+use super::ratings::Ratings;
+use super::svd::{padded, unpadded};
+use super::svdpp::{check_factors, check_mean, check_rates};
+use crate::core::error::{Error, Result};
+use ironhorn_kernels::cpu::factor::{Line, Rate, lines};
+use ironhorn_kernels::cpu::factor_nonnegative::{Items, Sweep, User, multiply, sweep};
+use ironhorn_kernels::cpu::simd::Isa;
+use std::sync::Arc;
+
+/// Ratings between two looks at the monitor, about.
+const BLOCK: usize = 4096;
+
+/// How to fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NmfOptions {
+    pub biased: bool,
+    /// The mean of all ratings; not used without `biased`.
+    pub mean: f64,
+    pub user_bias: Rate,
+    pub item_bias: Rate,
+    pub user_penalty: f64,
+    pub item_penalty: f64,
+}
+
+/// A fit that is under way.
+#[derive(Debug)]
+pub struct Nmf {
+    ratings: Arc<Ratings>,
+    plan: Sweep,
+    factors: usize,
+    user_penalty: f64,
+    item_penalty: f64,
+    user_counts: Vec<usize>,
+    item_counts: Vec<usize>,
+    user_biases: Vec<f64>,
+    item_biases: Vec<f64>,
+    user_rows: Vec<Line>,
+    item_rows: Vec<Line>,
+    item_numerators: Vec<Line>,
+    item_denominators: Vec<Line>,
+}
+
+impl Nmf {
+    /// A fit that starts from these factors and from biases of zero.
+    ///
+    /// # Errors
+    /// Factor arrays of another size, a mean or rate that is not finite, too little memory.
+    pub fn new(
+        ratings: Arc<Ratings>,
+        options: NmfOptions,
+        factors: usize,
+        user_factors: &[f64],
+        item_factors: &[f64],
+    ) -> Result<Self> {
+        let (n_users, n_items) = (ratings.n_users(), ratings.n_items());
+        check_factors(&[("user", n_users, user_factors), ("item", n_items, item_factors)], factors)?;
+        let penalty = |regularization: f64| Rate { learning_rate: 0.0, regularization };
+        let rates =
+            [options.user_bias, options.item_bias, penalty(options.user_penalty), penalty(options.item_penalty)];
+        check_rates(&["bu", "bi", "pu", "qi"], &rates)?;
+        let mean = if options.biased { options.mean } else { 0.0 };
+        check_mean(mean)?;
+        let (mut user_counts, mut item_counts) = (vec![0; n_users], vec![0; n_items]);
+        for (user, count) in ratings.counts() {
+            user_counts[user as usize] += count;
+        }
+        for &item in ratings.items() {
+            item_counts[item as usize] += 1;
+        }
+        let item_rows = padded(item_factors, n_items, factors)?;
+        Ok(Self {
+            plan: Sweep {
+                lines: lines(factors),
+                biased: options.biased,
+                mean,
+                user_bias: options.user_bias,
+                item_bias: options.item_bias,
+            },
+            factors,
+            user_penalty: options.user_penalty,
+            item_penalty: options.item_penalty,
+            user_counts,
+            item_counts,
+            user_biases: vec![0.0; n_users],
+            item_biases: vec![0.0; n_items],
+            user_rows: padded(user_factors, n_users, factors)?,
+            item_numerators: item_rows.clone(),
+            item_denominators: item_rows.clone(),
+            item_rows,
+            ratings,
+        })
+    }
+
+    /// As [`run`](Task::run), on a given instruction set.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]. An epoch that was stopped has changed biases and some users' factors.
+    pub fn run_with(&mut self, isa: Isa, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
+        let width = self.plan.lines;
+        let (mut numerator, mut denominator) = (vec![Line::default(); width], vec![Line::default(); width]);
+        for _ in 0..epochs {
+            self.item_numerators.fill(Line::default());
+            self.item_denominators.fill(Line::default());
+            let mut told = 0;
+            for (user, positions) in self.ratings.runs() {
+                let end = positions.end;
+                let row = user * width..(user + 1) * width;
+                numerator.fill(Line::default());
+                denominator.fill(Line::default());
+                let mut own = User {
+                    bias: &mut self.user_biases[user],
+                    row: &self.user_rows[row.clone()],
+                    numerator: &mut numerator,
+                    denominator: &mut denominator,
+                };
+                let mut items = Items {
+                    biases: &mut self.item_biases,
+                    rows: &self.item_rows,
+                    numerators: &mut self.item_numerators,
+                    denominators: &mut self.item_denominators,
+                };
+                sweep(isa, &self.plan, self.ratings.part(positions), &mut own, &mut items);
+                // No later rating of this sweep reads this user's factors.
+                let penalty = self.user_counts[user] as f64 * self.user_penalty;
+                multiply(isa, &mut self.user_rows[row], &numerator, &denominator, penalty);
+                if end - told >= BLOCK || end == self.ratings.len() {
+                    monitor.advance((end - told) as u64);
+                    told = end;
+                    if monitor.cancelled() {
+                        return Err(Error::Cancelled);
+                    }
+                }
+            }
+            for (item, &count) in self.item_counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let row = item * width..(item + 1) * width;
+                let (up, down) = (&self.item_numerators[row.clone()], &self.item_denominators[row.clone()]);
+                multiply(isa, &mut self.item_rows[row], up, down, count as f64 * self.item_penalty);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task for Nmf {
+    fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
+        self.run_with(Isa::active(), epochs, monitor)
+    }
+
+    /// bu, bi, pu, qi.
+    fn parameters(&self) -> Vec<(Vec<f64>, usize)> {
+        vec![
+            (self.user_biases.clone(), 0),
+            (self.item_biases.clone(), 0),
+            (unpadded(&self.user_rows, self.factors), self.factors),
+            (unpadded(&self.item_rows, self.factors), self.factors),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Nmf, NmfOptions};
+    use crate::core::error::Error;
+    use crate::recommend::fit::{Progress, Task};
+    use crate::recommend::ratings::Ratings;
+    use ironhorn_kernels::cpu::factor::Rate;
+    use ironhorn_kernels::cpu::simd::Isa;
+    use std::sync::Arc;
+
+    const RATE: Rate = Rate { learning_rate: 0.01, regularization: 0.02 };
+
+    fn columns() -> (Vec<u32>, Vec<u32>, Vec<f64>) {
+        let users: Vec<u32> = (0..300).map(|k| k * 7 % 20).collect();
+        let items: Vec<u32> = (0..300).map(|k| (k * k + k / 11) % 25).collect();
+        let values = (0..300).map(|k| 1.0 + f64::from(k * 13 % 5)).collect();
+        (users, items, values)
+    }
+
+    fn start(rows: usize, factors: usize, shift: usize) -> Vec<f64> {
+        (0..rows * factors).map(|k| ((k + shift) * 37 % 101) as f64 / 101.0).collect()
+    }
+
+    fn fit(factors: usize, biased: bool) -> Nmf {
+        let (users, items, values) = columns();
+        let ratings = Arc::new(Ratings::from_columns(&users, &items, &values, 20, 25).unwrap());
+        let options =
+            NmfOptions { biased, mean: 3.0, user_bias: RATE, item_bias: RATE, user_penalty: 0.06, item_penalty: 0.05 };
+        Nmf::new(ratings, options, factors, &start(20, factors, 0), &start(25, factors, 9)).unwrap()
+    }
+
+    /// One unbiased epoch from the formulas.
+    fn naive(p: &[f64], q: &[f64], factors: usize) -> (Vec<f64>, Vec<f64>) {
+        let (users, items, values) = columns();
+        let side = |rows: usize, own: &[u32], mine: &[f64], others: &[u32], theirs: &[f64], penalty: f64| {
+            let mut out = mine.to_vec();
+            for row in 0..rows {
+                for f in 0..factors {
+                    let (mut up, mut down, mut count) = (0.0, 0.0, 0.0);
+                    for ((&a, &b), &r) in own.iter().zip(others).zip(&values) {
+                        if a as usize == row {
+                            let (a, b) = (a as usize * factors, b as usize * factors);
+                            let estimate: f64 = (0..factors).map(|g| mine[a + g] * theirs[b + g]).sum();
+                            up += theirs[b + f] * r;
+                            down += theirs[b + f] * estimate;
+                            count += 1.0;
+                        }
+                    }
+                    let old = mine[row * factors + f];
+                    if old != 0.0 && count > 0.0 {
+                        out[row * factors + f] = old * up / (down + count * penalty * old);
+                    }
+                }
+            }
+            out
+        };
+        (side(20, &users, p, &items, q, 0.06), side(25, &items, q, &users, p, 0.05))
+    }
+
+    #[test]
+    fn follows_the_formulas_on_every_instruction_set() {
+        for factors in [1, 7, 15, 16] {
+            let (p, q) = naive(&start(20, factors, 0), &start(25, factors, 9), factors);
+            for isa in Isa::available() {
+                let mut fit = fit(factors, false);
+                fit.run_with(isa, 1, &mut &Progress::default()).unwrap();
+                let got = fit.parameters();
+                for ((got, width), want) in got[2..].iter().zip([&p, &q]) {
+                    assert_eq!(*width, factors);
+                    assert!(got.iter().zip(want).all(|(x, y)| (x - y).abs() < 1e-11), "{isa:?}, {factors} factors");
+                }
+                assert!(got[0].0.iter().all(|&bias| bias == 0.0));
+            }
+        }
+        let mut biased = fit(4, true);
+        biased.run(3, &mut &Progress::default()).unwrap();
+        assert!(biased.parameters()[1].0.iter().any(|&bias| bias != 0.0));
+    }
+
+    #[test]
+    fn stops_when_told() {
+        let progress = Progress::default();
+        progress.cancel();
+        assert_eq!(fit(3, false).run(2, &mut &progress), Err(Error::Cancelled));
+    }
+}
