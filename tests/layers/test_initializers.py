@@ -146,3 +146,26 @@ def test_activation_names():
     assert activations.get("swish") is activations.silu
     assert set(ACTIVATIONS) <= set(activations.ALL)
     assert_raises_text(ValueError, ["Unknown activation", "relux", "relu"], lambda: activations.get("relux"))
+
+
+@pytest.mark.parametrize("window", ["hann", "hamming", "blackman", "bartlett", "boxcar", None])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_stft_kernels_give_spectra(window, periodic):
+    frames = np.random.default_rng(0).normal(size=(5, 16))
+    options = {"window": window, "scaling": "spectrum", "periodic": periodic}
+    real, imaginary = (
+        initializers.STFT(side, **options)((16, 1, 9), dtype="float64").numpy()[:, 0] for side in ("real", "imag")
+    )
+    names = {"hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "bartlett": np.bartlett}
+    weights = names.get(window, np.ones)(17)[:16] if periodic else names.get(window, np.ones)(16)
+    spectra = np.fft.rfft(frames * weights) / (1.0 if window is None else np.abs(weights).sum())
+    np.testing.assert_allclose(frames @ real + 1j * (frames @ imaginary), spectra, atol=1e-12)
+
+
+def test_stft_of_given_windows():
+    initializer = initializers.STFT("imag", np.array([1.0, 2.0, 0.5]), "density")
+    again = initializers.deserialize(json.loads(json.dumps(initializers.serialize(initializer))))
+    np.testing.assert_array_equal(again((3, 1, 4)), initializer((3, 1, 4)))
+    assert_raises_text(NotImplementedError, ["kaiser", "array"], lambda: initializers.STFT(window="kaiser"))
+    assert_raises_text(ValueError, ["length, 4", "(3,)"], lambda: initializer((4, 1, 3)))
+    assert_raises_text(ValueError, ["(4, 2, 3)"], lambda: initializer((4, 2, 3)))

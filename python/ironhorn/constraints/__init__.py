@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ironhorn.backend import named
 from ironhorn.constraints.constraints import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 
 #: Class name -> class; what model files may name.
@@ -24,9 +25,7 @@ _ALIASES: dict[str, Any] = {
 
 def serialize(constraint: Any) -> Any:
     """Returns the configuration of a constraint as a dictionary."""
-    from ironhorn.saving import registry
-
-    return registry.serialize_keras_object(constraint)
+    return named.serialize(constraint)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -39,25 +38,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     Returns:
         A constraint.
     """
-    from ironhorn.saving import registry
-
-    if isinstance(config, str):
-        config = {"class_name": config, "config": {}}
-    name = config.get("class_name")
-    custom = (custom_objects or {}).get(name) or registry.get_registered_object(name, custom_objects)
-    if custom is None and ("module" not in config or config["module"] == "keras.constraints"):
-        cls = ALL.get(name) or _ALIASES.get(name)
-        if cls is None:
-            raise ValueError(
-                f"Unknown constraint {name!r}. Built in are: {', '.join(sorted(_ALIASES))}. A class of your own must "
-                "be passed as an object, given in `custom_objects`, or registered with "
-                "`ironhorn.saving.register_keras_serializable`."
-            )
-        return cls.from_config(dict(config.get("config") or {}))
-    if custom is not None and "module" not in config:
-        make: Any = getattr(custom, "from_config", None)
-        return make(config.get("config") or {}) if isinstance(custom, type) else custom
-    return registry.deserialize_keras_object(config, custom_objects=custom_objects)
+    return named.deserialize(config, custom_objects, kind="constraint", classes=ALL, aliases=_ALIASES)
 
 
 def get(identifier: Any) -> Any:
@@ -72,17 +53,11 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: If nothing is known by that identifier.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str | dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise ValueError(
-        f"Cannot make a constraint of {identifier!r} (of type {type(identifier).__name__}). Pass a name, a "
-        "configuration, a Constraint or a function."
+    return named.get(
+        identifier,
+        deserialize,
+        kind="constraint",
+        hint="a name, a configuration, a Constraint or a function",
     )
 
 

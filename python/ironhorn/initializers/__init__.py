@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ironhorn.backend import named
 from ironhorn.backend.missing import explain
-from ironhorn.initializers.constant_initializers import Constant, Identity, Ones, Zeros
+from ironhorn.initializers.constant_initializers import STFT, Constant, Identity, Ones, Zeros
 from ironhorn.initializers.initializer import Initializer
 from ironhorn.initializers.random_initializers import (
     GlorotNormal,
@@ -40,6 +41,7 @@ ALL: dict[str, Any] = {
         Orthogonal,
         RandomNormal,
         RandomUniform,
+        STFT,
         TruncatedNormal,
         VarianceScaling,
         Zeros,
@@ -47,9 +49,11 @@ ALL: dict[str, Any] = {
 }
 ALL["IdentityInitializer"] = Identity
 ALL["OrthogonalInitializer"] = Orthogonal
+ALL["STFTInitializer"] = STFT
 
 IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
+STFTInitializer = STFT
 constant = Constant
 glorot_normal = GlorotNormal
 glorot_uniform = GlorotUniform
@@ -62,6 +66,7 @@ ones = Ones
 orthogonal = Orthogonal
 random_normal = RandomNormal
 random_uniform = RandomUniform
+stft = STFT
 truncated_normal = TruncatedNormal
 variance_scaling = VarianceScaling
 zeros = Zeros
@@ -81,6 +86,7 @@ _ALIASES: dict[str, Any] = {
     "orthogonal": Orthogonal,
     "random_normal": RandomNormal,
     "random_uniform": RandomUniform,
+    "stft": STFT,
     "truncated_normal": TruncatedNormal,
     "uniform": RandomUniform,
     "variance_scaling": VarianceScaling,
@@ -91,9 +97,7 @@ _ALIASES: dict[str, Any] = {
 
 def serialize(initializer: Any) -> Any:
     """Returns the configuration of an initializer as a dictionary."""
-    from ironhorn.saving import registry
-
-    return registry.serialize_keras_object(initializer)
+    return named.serialize(initializer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -106,25 +110,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     Returns:
         An initializer.
     """
-    from ironhorn.saving import registry
-
-    if isinstance(config, str):
-        config = {"class_name": config, "config": {}}
-    name = config.get("class_name")
-    custom = (custom_objects or {}).get(name) or registry.get_registered_object(name, custom_objects)
-    if custom is None and ("module" not in config or config["module"] == "keras.initializers"):
-        cls = ALL.get(name) or _ALIASES.get(name)
-        if cls is None:
-            raise ValueError(
-                f"Unknown initializer {name!r}. Built in are: {', '.join(sorted(_ALIASES))}. A class of your own must "
-                "be passed as an object, given in `custom_objects`, or registered with "
-                "`ironhorn.saving.register_keras_serializable`."
-            )
-        return cls.from_config(dict(config.get("config") or {}))
-    if custom is not None and "module" not in config:
-        make: Any = getattr(custom, "from_config", None)
-        return make(config.get("config") or {}) if isinstance(custom, type) else custom
-    return registry.deserialize_keras_object(config, custom_objects=custom_objects)
+    return named.deserialize(config, custom_objects, kind="initializer", classes=ALL, aliases=_ALIASES)
 
 
 def get(identifier: Any) -> Any:
@@ -144,19 +130,13 @@ def get(identifier: Any) -> Any:
         >>> ironhorn.initializers.get("zeros")(shape=(2,)).numpy()
         array([0., 0.], dtype=float32)
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str | dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    if hasattr(identifier, "shape") and hasattr(identifier, "dtype"):
+    if hasattr(identifier, "shape") and hasattr(identifier, "dtype") and not isinstance(identifier, type):
         return _from_values(identifier)
-    raise ValueError(
-        f"Cannot make an initializer of {identifier!r} (of type {type(identifier).__name__}). Pass a name, a "
-        "configuration, an Initializer, a function of (shape, dtype) or an array."
+    return named.get(
+        identifier,
+        deserialize,
+        kind="initializer",
+        hint="a name, a configuration, an Initializer, a function of (shape, dtype) or an array",
     )
 
 
@@ -176,6 +156,7 @@ def _from_values(values: Any) -> Any:
 
 __all__ = [
     "ALL",
+    "STFT",
     "Constant",
     "GlorotNormal",
     "GlorotUniform",
@@ -192,6 +173,7 @@ __all__ = [
     "RandomInitializer",
     "RandomNormal",
     "RandomUniform",
+    "STFTInitializer",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
@@ -211,6 +193,7 @@ __all__ = [
     "random_normal",
     "random_uniform",
     "serialize",
+    "stft",
     "truncated_normal",
     "variance_scaling",
     "zeros",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ironhorn.backend import named
 from ironhorn.regularizers.regularizers import L1, L1L2, L2, OrthogonalRegularizer, Regularizer
 
 #: Class name -> class; what model files may name.
@@ -16,6 +17,7 @@ orthogonal_regularizer = OrthogonalRegularizer
 
 _ALIASES: dict[str, Any] = {
     "l1": L1,
+    "l1_l2": lambda l1=0.01, l2=0.01: L1L2(l1=l1, l2=l2),
     "l2": L2,
     "orthogonal_regularizer": OrthogonalRegularizer,
 }
@@ -23,9 +25,7 @@ _ALIASES: dict[str, Any] = {
 
 def serialize(regularizer: Any) -> Any:
     """Returns the configuration of a regularizer as a dictionary."""
-    from ironhorn.saving import registry
-
-    return registry.serialize_keras_object(regularizer)
+    return named.serialize(regularizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -38,27 +38,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     Returns:
         A regularizer.
     """
-    from ironhorn.saving import registry
-
-    if isinstance(config, str):
-        if config == "l1_l2":
-            return L1L2(l1=0.01, l2=0.01)
-        config = {"class_name": config, "config": {}}
-    name = config.get("class_name")
-    custom = (custom_objects or {}).get(name) or registry.get_registered_object(name, custom_objects)
-    if custom is None and ("module" not in config or config["module"] == "keras.regularizers"):
-        cls = ALL.get(name) or _ALIASES.get(name)
-        if cls is None:
-            raise ValueError(
-                f"Unknown regularizer {name!r}. Built in are: l1, l1_l2, l2, orthogonal_regularizer. A class of your "
-                "own must be passed as an object, given in `custom_objects`, or registered with "
-                "`ironhorn.saving.register_keras_serializable`."
-            )
-        return cls.from_config(dict(config.get("config") or {}))
-    if custom is not None and "module" not in config:
-        make: Any = getattr(custom, "from_config", None)
-        return make(config.get("config") or {}) if isinstance(custom, type) else custom
-    return registry.deserialize_keras_object(config, custom_objects=custom_objects)
+    return named.deserialize(config, custom_objects, kind="regularizer", classes=ALL, aliases=_ALIASES)
 
 
 def get(identifier: Any) -> Any:
@@ -73,17 +53,11 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: If nothing is known by that identifier.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, str | dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type):
-        return identifier()
-    if callable(identifier):
-        return identifier
-    raise ValueError(
-        f"Cannot make a regularizer of {identifier!r} (of type {type(identifier).__name__}). Pass a name, a "
-        "configuration, a Regularizer or a function."
+    return named.get(
+        identifier,
+        deserialize,
+        kind="regularizer",
+        hint="a name, a configuration, a Regularizer or a function",
     )
 
 
