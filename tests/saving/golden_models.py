@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-MODELS = ("cnn", "functional", "text")
+MODELS = ("cnn", "functional", "recurrent", "text", "transformer")
 
 
 def build(keras: Any, name: str) -> Any:
@@ -53,12 +53,37 @@ def build(keras: Any, name: str) -> Any:
             loss_weights=[1.0, 0.5],
         )
         return model
+    if name == "recurrent":
+        video = keras.Input((3, 4, 4, 2), name="video")
+        hidden = layers.ConvLSTM2D(3, 2, return_sequences=True, seed=1)(video)
+        hidden = layers.TimeDistributed(layers.Flatten())(hidden)
+        hidden = layers.GRU(5, return_sequences=True, seed=2)(hidden)
+        hidden = layers.Bidirectional(layers.GRU(2, reset_after=False, return_sequences=True, seed=3))(hidden)
+        cells = [layers.LSTMCell(4, seed=4), layers.GRUCell(3, seed=5), layers.SimpleRNNCell(4, seed=6)]
+        hidden = layers.RNN(layers.StackedRNNCells(cells), return_sequences=True)(hidden)
+        hidden = layers.SimpleRNN(4, seed=7)(hidden)
+        model = keras.Model(video, layers.Dense(3, activation="softmax")(hidden), name="video")
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
     if name == "text":
         tokens = keras.Input((None,), dtype="int32", name="tokens")
         hidden = layers.Embedding(20, 6, mask_zero=True)(tokens)
         hidden = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(hidden)
         hidden = layers.Bidirectional(layers.LSTM(3, dropout=0.1))(hidden)
         model = keras.Model(tokens, layers.Dense(4, activation="softmax")(hidden), name="reports")
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+    if name == "transformer":
+        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        hidden = layers.Embedding(20, 8)(tokens)
+        attended = layers.MultiHeadAttention(2, 3, value_dim=4, dropout=0.1, seed=3)(
+            hidden, hidden, use_causal_mask=True
+        )
+        hidden = layers.LayerNormalization(epsilon=1e-5)(layers.Add()([hidden, attended]))
+        hidden = layers.EinsumDense("abc,cd->abd", (None, 8), activation="relu", bias_axes="d")(hidden)
+        hidden = layers.GroupQueryAttention(4, 4, 2, use_bias=False)(hidden, hidden)
+        hidden = layers.GlobalAveragePooling1D()(layers.RMSNormalization()(hidden))
+        model = keras.Model(tokens, layers.Dense(4, activation="softmax")(hidden), name="reader")
         model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
     raise ValueError(f"Unknown model {name!r}: choose one of {MODELS}.")
@@ -72,8 +97,12 @@ def data(name: str) -> tuple[Any, Any]:
     if name == "functional":
         inputs = [random.standard_normal((6, 4)).astype("float32") for _ in range(2)]
         return inputs, [random.standard_normal((6, 1)).astype("float32"), random.randint(0, 3, size=6)]
+    if name == "recurrent":
+        return random.standard_normal((6, 3, 4, 4, 2)).astype("float32"), random.randint(0, 3, size=6)
     if name == "text":
         tokens = random.randint(1, 20, size=(6, 9))
         tokens[np.arange(9)[None, :] >= random.randint(1, 10, size=6)[:, None]] = 0
         return tokens.astype("int32"), random.randint(0, 4, size=6)
+    if name == "transformer":
+        return random.randint(0, 20, size=(6, 7)).astype("int32"), random.randint(0, 4, size=6)
     raise ValueError(f"Unknown model {name!r}: choose one of {MODELS}.")

@@ -5,6 +5,8 @@ Run it where `keras` and `jax` are installed (and `tensorflow` for the vectorize
     KERAS_BACKEND=jax python tests/saving/make_golden.py
     KERAS_BACKEND=tensorflow python tests/saving/make_golden.py
 
+Names of models after it write just these.
+
 Every model is trained for two batches, so that the optimizer has something to save. Next to `<name>.keras` and
 `<name>.weights.h5` lies `<name>.npz` with the answers to `golden_models.data`, the weights, the optimizer's
 variables and, in `next_loss`, the loss of the batch after loading. With TensorFlow, `vectorizer.keras` is written: a
@@ -14,6 +16,7 @@ model that holds an adapted `TextVectorization`, whose vocabulary is an asset.
 from __future__ import annotations
 
 import pathlib
+import sys
 
 import golden_models
 import keras
@@ -23,8 +26,8 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "golden"
 
 
 def write_models() -> None:
-    """Write the three models of `golden_models`."""
-    for name in golden_models.MODELS:
+    """Write models of `golden_models`."""
+    for name in sys.argv[1:] or golden_models.MODELS:
         keras.utils.clear_session()
         keras.utils.set_random_seed(11)
         model = golden_models.build(keras, name)

@@ -10,7 +10,7 @@ from ironhorn.layers.activations.relu import ReLU as ReLU
 from ironhorn.layers.activations.softmax import Softmax as Softmax
 from ironhorn.layers.attention.additive_attention import AdditiveAttention as AdditiveAttention
 from ironhorn.layers.attention.attention import Attention as Attention
-from ironhorn.layers.attention.group_query_attention import GroupQueryAttention as GroupQueryAttention
+from ironhorn.layers.attention.group_query_attention import GroupedQueryAttention as GroupQueryAttention
 from ironhorn.layers.attention.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from ironhorn.layers.convolutional.conv1d import Conv1D as Conv1D
 from ironhorn.layers.convolutional.conv1d import Conv1D as Convolution1D

@@ -26,6 +26,9 @@ _MODULES = {
 #: Modules in which a function that a file names without module is looked up, in this order.
 _FUNCTION_MODULES = ("keras.activations", "keras.losses", "keras.metrics", "keras.initializers", "keras.regularizers")
 
+#: Layers whose class has another name than the one that Keras offers them by; weights are found by the former.
+_LAYER_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
+
 _forward: dict[tuple[str, str], Any] = {}
 _backward: dict[Any, tuple[str, str]] = {}
 
@@ -97,8 +100,10 @@ def find_function(name: str) -> Any:
 
 def name_of(thing: Any) -> tuple[str, str] | None:
     """Returns the pair that Keras writes for a built-in class or function, or `None`."""
-    if isinstance(thing, type) and thing.__module__.startswith("ironhorn.layers.") and _layer(thing.__name__) is thing:
-        return "keras.layers", thing.__name__
+    if isinstance(thing, type) and thing.__module__.startswith("ironhorn.layers."):
+        name = _LAYER_NAMES.get(thing.__name__, thing.__name__)
+        if _layer(name) is thing:
+            return "keras.layers", name
     _fill()
     try:
         return _backward.get(thing)

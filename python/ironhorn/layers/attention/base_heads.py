@@ -87,26 +87,6 @@ class BaseHeads(Layer):
         self.seed = seed
         self.supports_masking = True
 
-    @property
-    def query_dense(self) -> Any:
-        """The projection of the queries."""
-        return self._query_dense
-
-    @property
-    def key_dense(self) -> Any:
-        """The projection of the keys."""
-        return self._key_dense
-
-    @property
-    def value_dense(self) -> Any:
-        """The projection of the values."""
-        return self._value_dense
-
-    @property
-    def output_dense(self) -> Any:
-        """The projection of the result."""
-        return self._output_dense
-
     def _projection(
         self, name: str, equation: str, sizes: Any, bias_axes: str, input_shape: Any, activation: Any = None
     ) -> EinsumDense:

@@ -9,7 +9,7 @@ from ironhorn import backend, ops
 from ironhorn.layers.attention.base_heads import BaseHeads, check_lengths, positive_integer
 
 
-class GroupQueryAttention(BaseHeads):
+class GroupedQueryAttention(BaseHeads):
     """Multi-head attention in which several heads of queries look at the same keys and values.
 
     With one head of keys and values this is multi-query attention; with as many as of queries, multi-head attention.

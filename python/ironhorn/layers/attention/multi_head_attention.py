@@ -146,6 +146,26 @@ class MultiHeadAttention(BaseHeads):
         """Axes that are attended over."""
         return self._attention_axes
 
+    @property
+    def query_dense(self) -> Any:
+        """The projection of the queries."""
+        return self._query_dense
+
+    @property
+    def key_dense(self) -> Any:
+        """The projection of the keys."""
+        return self._key_dense
+
+    @property
+    def value_dense(self) -> Any:
+        """The projection of the values."""
+        return self._value_dense
+
+    @property
+    def output_dense(self) -> Any:
+        """The projection of the result."""
+        return self._output_dense
+
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Makes the projections."""
         key_shape = value_shape if key_shape is None else key_shape
