@@ -4,6 +4,7 @@ from ironhorn.ops.activation import *
 from ironhorn.ops.attention import *
 from ironhorn.ops.convolution import *
 from ironhorn.ops.crossentropy import *
+from ironhorn.ops.ctc import *
 from ironhorn.ops.encoding import *
 from ironhorn.ops.normalization import *
 from ironhorn.ops.patches import *
