@@ -127,6 +127,11 @@ impl PoolShape {
         self.split(self.axes[0].length * self.axes[1].length)
     }
 
+    /// Whether windows that are not empty have one plane.
+    fn is_flat(&self) -> bool {
+        self.axes[0].length == 1
+    }
+
     /// Elements of a row, a plane and all planes of `x`.
     fn input_strides(&self) -> [usize; 3] {
         let line = self.axes[2].length * self.channels;
@@ -294,20 +299,27 @@ struct Window {
 }
 
 impl Window {
+    /// The planes and rows of a window; its columns are to be given.
     #[inline(always)]
-    fn new(shape: &PoolShape, planes: &Range<usize>, rows: &Range<usize>, columns: &Range<usize>) -> Self {
+    fn new(shape: &PoolShape, planes: &Range<usize>, rows: &Range<usize>) -> Self {
         let [line, plane, _] = shape.input_strides();
         Self {
-            start: planes.start * plane + rows.start * line + columns.start * shape.channels,
+            start: planes.start * plane + rows.start * line,
             planes: planes.len(),
             rows: rows.len(),
-            columns: columns.len(),
+            columns: 0,
             plane,
             line,
             channels: shape.channels,
         }
     }
 
+    #[inline(always)]
+    fn at(self, columns: &Range<usize>) -> Self {
+        Self { start: self.start + columns.start * self.channels, columns: columns.len(), ..self }
+    }
+
+    #[inline(always)]
     fn is_empty(&self) -> bool {
         self.pixels() == 0
     }
@@ -326,14 +338,18 @@ fn load<T: Float, const L: usize>(from: &[T], at: usize) -> [T; L] {
 }
 
 /// The maxima of `L` channels from `channel` on and where in the window, counted plane by plane and row by row, the first
-/// of each is.
+/// of each is. `FLAT` says that windows have one plane.
 #[inline(always)]
-fn maximum<T: Float, const L: usize>(image: &[T], window: &Window, channel: usize) -> ([T; L], [T; L]) {
+fn maximum<T: Float, const L: usize, const FLAT: bool>(
+    image: &[T],
+    window: &Window,
+    channel: usize,
+) -> ([T; L], [T; L]) {
     let start = window.start + channel;
     let mut best: [T; L] = load(image, start);
     let mut place = [T::ZERO; L];
     let mut number = T::ZERO;
-    for plane in 0..window.planes {
+    for plane in 0..if FLAT { 1 } else { window.planes } {
         for row in 0..window.rows {
             let start = start + plane * window.plane + row * window.line;
             for column in 0..window.columns {
@@ -361,8 +377,9 @@ macro_rules! for_outputs {
             let [plane, row] = [row / height, row % height];
             let $volume = plane / depth * elements;
             let [planes, rows] = [$shape.axes[0].window(plane % depth), $shape.axes[1].window(row)];
+            let window = Window::new($shape, &planes, &rows);
             for column in 0..width {
-                let $window = Window::new($shape, &planes, &rows, &$shape.axes[2].window(column));
+                let $window = window.at(&$shape.axes[2].window(column));
                 let Some($to) = pixels.next() else { return };
                 $body
             }
@@ -372,6 +389,11 @@ macro_rules! for_outputs {
 
 #[inline(always)]
 fn max_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
+    if shape.is_flat() { max_of::<T, true>(shape, rows, x, y) } else { max_of::<T, false>(shape, rows, x, y) }
+}
+
+#[inline(always)]
+fn max_of<T: Float, const FLAT: bool>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
     for_outputs!(shape, rows, y, |volume, window, y| {
         if window.is_empty() {
             y.fill(T::NEG_INFINITY);
@@ -379,7 +401,7 @@ fn max_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T
         }
         let x = &x[volume..];
         for_channels!(shape.channels, |channel, L| {
-            let (best, _) = maximum::<T, L>(x, &window, channel);
+            let (best, _) = maximum::<T, L, FLAT>(x, &window, channel);
             y[channel..][..L].copy_from_slice(&best);
         });
     });
@@ -387,6 +409,15 @@ fn max_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T
 
 #[inline(always)]
 fn max_select_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: &[T], y: &mut [T]) {
+    if shape.is_flat() {
+        max_select_of::<T, true>(shape, rows, x, v, y)
+    } else {
+        max_select_of::<T, false>(shape, rows, x, v, y)
+    }
+}
+
+#[inline(always)]
+fn max_select_of<T: Float, const FLAT: bool>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: &[T], y: &mut [T]) {
     for_outputs!(shape, rows, y, |volume, window, y| {
         y.fill(T::ZERO);
         if window.is_empty() {
@@ -394,10 +425,10 @@ fn max_select_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: 
         }
         let (x, v) = (&x[volume..], &v[volume..]);
         for_channels!(shape.channels, |channel, L| {
-            let (_, place) = maximum::<T, L>(x, &window, channel);
+            let (_, place) = maximum::<T, L, FLAT>(x, &window, channel);
             let y = &mut y[channel..][..L];
             let mut number = T::ZERO;
-            for plane in 0..window.planes {
+            for plane in 0..if FLAT { 1 } else { window.planes } {
                 for row in 0..window.rows {
                     let start = window.start + plane * window.plane + row * window.line + channel;
                     for column in 0..window.columns {
@@ -415,12 +446,17 @@ fn max_select_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: 
 
 #[inline(always)]
 fn average_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
+    if shape.is_flat() { average_of::<T, true>(shape, rows, x, y) } else { average_of::<T, false>(shape, rows, x, y) }
+}
+
+#[inline(always)]
+fn average_of<T: Float, const FLAT: bool>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T]) {
     for_outputs!(shape, rows, y, |volume, window, y| {
         let x = &x[volume..];
         let scale = T::ONE / T::from_f64(window.pixels().max(1) as f64);
         for_channels!(shape.channels, |channel, L| {
             let mut sums = [T::ZERO; L];
-            for plane in 0..window.planes {
+            for plane in 0..if FLAT { 1 } else { window.planes } {
                 for row in 0..window.rows {
                     let start = window.start + plane * window.plane + row * window.line + channel;
                     for column in 0..window.columns {
@@ -480,12 +516,21 @@ macro_rules! for_touching {
 
 #[inline(always)]
 fn max_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {
+    if shape.is_flat() {
+        max_backward_of::<T, true>(shape, rows, x, dy, dx)
+    } else {
+        max_backward_of::<T, false>(shape, rows, x, dy, dx)
+    }
+}
+
+#[inline(always)]
+fn max_backward_of<T: Float, const FLAT: bool>(shape: &PoolShape, rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {
     let channels = shape.channels;
     for_touching!(shape, rows, dx, |volume, pixel, planes, lines, columns, plane, own, dx| {
-        let window = Window::new(shape, &planes, &lines, &columns);
+        let window = Window::new(shape, &planes, &lines).at(&columns);
         let x = &x[volume..];
         for_channels!(channels, |channel, L| {
-            let (_, place) = maximum::<T, L>(x, &window, channel);
+            let (_, place) = maximum::<T, L, FLAT>(x, &window, channel);
             let dy: [T; L] = load(dy, pixel * channels + channel);
             for row in lines.start.max(own.start)..lines.end.min(own.end) {
                 let before = ((plane - planes.start) * lines.len() + row - lines.start) * columns.len();
