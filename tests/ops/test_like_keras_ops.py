@@ -16,8 +16,6 @@ from ops import make_promotion
 
 # Functions of keras.ops that are not here, and why.
 MISSING = {
-    "ctc_decode": "not written yet",
-    "ctc_loss": "not written yet",
     "polar": "gives complex numbers",
     "view_as_complex": "gives complex numbers",
     "view_as_real": "takes complex numbers",

@@ -653,6 +653,9 @@ mod tests {
     }
     for_each_isa_fused! { fn pairs(kind: usize, x: &[f32], y: &[f32], output: &mut [f32]) = pairs_body; }
 
+    /// Name, reference in double precision, allowed error.
+    type Reference = (&'static str, fn(f64, f64) -> f64, f64);
+
     #[test]
     fn functions_of_two_numbers() {
         let special = [
@@ -701,7 +704,6 @@ mod tests {
             x.push(random());
             y.push(random().round());
         }
-        type Reference = (&'static str, fn(f64, f64) -> f64, f64);
         let references: [Reference; 4] = [
             ("power", f64::powf, 1.0),
             ("arctan2", f64::atan2, 3.0),
