@@ -127,9 +127,9 @@ impl PoolShape {
         self.split(self.axes[0].length * self.axes[1].length)
     }
 
-    /// Whether windows that are not empty have one plane.
+    /// Whether every window has one plane.
     fn is_flat(&self) -> bool {
-        self.axes[0].length == 1
+        self.axes[0] == Axis::ONE
     }
 
     /// Elements of a row, a plane and all planes of `x`.
