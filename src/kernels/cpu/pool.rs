@@ -410,9 +410,9 @@ fn max_of<T: Float, const FLAT: bool>(shape: &PoolShape, rows: Range<usize>, x: 
 #[inline(always)]
 fn max_select_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], v: &[T], y: &mut [T]) {
     if shape.is_flat() {
-        max_select_of::<T, true>(shape, rows, x, v, y)
+        max_select_of::<T, true>(shape, rows, x, v, y);
     } else {
-        max_select_of::<T, false>(shape, rows, x, v, y)
+        max_select_of::<T, false>(shape, rows, x, v, y);
     }
 }
 
@@ -517,9 +517,9 @@ macro_rules! for_touching {
 #[inline(always)]
 fn max_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {
     if shape.is_flat() {
-        max_backward_of::<T, true>(shape, rows, x, dy, dx)
+        max_backward_of::<T, true>(shape, rows, x, dy, dx);
     } else {
-        max_backward_of::<T, false>(shape, rows, x, dy, dx)
+        max_backward_of::<T, false>(shape, rows, x, dy, dx);
     }
 }
 

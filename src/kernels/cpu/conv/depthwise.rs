@@ -115,7 +115,7 @@ pub(super) fn with_repeated<T: Compute, R>(
     volume: &[T],
     [_, height, width]: [usize; 3],
     [channels, repeat]: [usize; 2],
-    read: Read,
+    read: &Read,
     body: impl FnOnce(&[T], Place) -> R,
 ) -> R {
     let line = width * channels;
@@ -309,7 +309,7 @@ impl Depthwise {
         let read = Read { plane: first, step: deep.step, count, rows };
         let repeated = [self.channels, self.source_repeat];
         let out_line = out.len() / lines.len();
-        with_repeated(source, self.source, repeated, read, |source, place| {
+        with_repeated(source, self.source, repeated, &read, |source, place| {
             workspace::with(count * self.kernel[1], |taps: &mut [Tap]| {
                 for (line, out) in lines.zip(out.chunks_exact_mut(out_line)) {
                     let (down, start) = (self.phases[1][line % self.step[1]], line / self.step[1] * self.stride[1]);

@@ -94,7 +94,7 @@ impl DepthwiseWeights {
         let bottom = ((lines.end - 1) * shape.stride[1] + (down.count - 1) * down.step) as isize + down.offset + 1;
         let rows = top.clamp(0, height as isize) as usize..bottom.clamp(0, height as isize) as usize;
         let read = Read { plane: deep.source(start, planes.start), step: deep.step, count: planes.len(), rows };
-        with_repeated(x, shape.size, [channels, shape.output_group()], read, |x, place| {
+        with_repeated(x, shape.size, [channels, shape.output_group()], &read, |x, place| {
             workspace::with(planes.len() * down.count, |taps: &mut [Tap]| {
                 for (line, dy) in lines.zip(dy.chunks_exact(count * channels)) {
                     let start = line * shape.stride[1];
