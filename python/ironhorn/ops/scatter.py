@@ -106,8 +106,8 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
 
     Args:
         inputs: array.
-        start_indices: where the box starts along each axis: numbers, scalars, or one vector of integers. A box that
-            would reach out of the array is moved so that it lies in it.
+        start_indices: where the box starts along each axis: numbers, scalars, or one vector of integers. Negative ones
+            count from the end. A box that would reach out of the array is moved so that it lies in it.
         shape: the lengths of the box; -1 goes to the end of an axis whose start is a number.
 
     Raises:
@@ -137,8 +137,8 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
     Args:
         inputs: array.
-        start_indices: where the box starts along each axis: numbers, scalars, or one vector of integers. A box that
-            would reach out of the array is moved so that it lies in it.
+        start_indices: where the box starts along each axis: numbers, scalars, or one vector of integers. Negative ones
+            count from the end. A box that would reach out of the array is moved so that it lies in it.
         updates: the box, with as many axes as `inputs`; it takes the type of `inputs`.
 
     Returns:

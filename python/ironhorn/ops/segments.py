@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ironhorn.backend.dtypes import is_float_dtype
-from ironhorn.errors import ShapeError, TracedValueError
+from ironhorn.errors import DTypeError, ShapeError, TracedValueError
 from ironhorn.ops._dispatch import op
 from ironhorn.ops._values import as_dtype, filled, handle, shape_of, tensor
 
@@ -44,6 +44,8 @@ def _reduced(name: str, kind: str, data: Any, segment_ids: Any, num_segments: An
         ids = segment_ids.numpy()
         num_segments = int(ids.max()) + 1 if ids.size else 0
     boolean = data.dtype == "bool"
+    if boolean and kind in ("add", "mul"):
+        raise DTypeError(f"ops.{name} takes numbers, got bool; cast to int32 first")
     data = as_dtype(data, "uint8") if boolean else data
     rows = filled([num_segments, *shape_of(data)[1:]], _start(kind, data.dtype), data.dtype)
     places = handle["reshape"](segment_ids, shape=[shape_of(segment_ids)[0], 1])
@@ -68,6 +70,7 @@ def _segment(name: str, kind: str, what: str, empty: str) -> Any:
         Tensor with a row for each segment; {empty} for segments without rows.
 
     Raises:
+        DTypeError: for sums and products of booleans.
         ShapeError: if there is not a segment for each row.
         TracedValueError: while tracing without `num_segments`.
     """

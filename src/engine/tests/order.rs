@@ -154,7 +154,9 @@ fn indices_may_have_any_integer_type_and_elements_any_type() {
 fn boxes_are_moved_into_the_array() {
     let x = array(&[2, 3], &[0i32, 1, 2, 3, 4, 5]);
     let slice: Op = DynamicSlice { shape: vec![Dim::Known(1), Dim::Known(2)] }.into();
-    for (starts, wanted) in [([0, 0], [0., 1.]), ([1, 1], [4., 5.]), ([9, 9], [4., 5.]), ([-1, 1], [1., 2.])] {
+    for (starts, wanted) in
+        [([0, 0], [0., 1.]), ([1, 1], [4., 5.]), ([9, 9], [4., 5.]), ([-9, 1], [1., 2.]), ([-1, -3], [3., 4.])]
+    {
         assert_eq!(doubles(&evaluate_op(&slice, &[x.clone(), array(&[2], &starts)]).unwrap()[0]), wanted);
     }
     let updates = array(&[1, 2], &[8i32, 9]);

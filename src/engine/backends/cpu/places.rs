@@ -159,7 +159,8 @@ pub fn scatter(op: &ScatterNd, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     }))
 }
 
-/// A box in an array: where it starts follows from indices, moved so that it lies in the array.
+/// A box in an array: where it starts follows from indices, negative ones counted from the end; then it is moved so that
+/// it lies in the array.
 struct Corner {
     sizes: Vec<usize>,
     lengths: Vec<usize>,
@@ -177,7 +178,9 @@ impl Corner {
     fn offset<I: Copy + Into<i64>>(&self, starts: &[I]) -> usize {
         let axes = starts.iter().zip(&self.sizes).zip(&self.lengths).zip(&self.strides);
         axes.map(|(((&start, &size), &length), &stride)| {
-            start.into().clamp(0, (size - length) as i64) as usize * stride as usize
+            let start = start.into();
+            let start = if start < 0 { start + size as i64 } else { start };
+            start.clamp(0, (size - length) as i64) as usize * stride as usize
         })
         .sum()
     }

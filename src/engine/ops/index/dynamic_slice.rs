@@ -1,8 +1,9 @@
 //! `dynamic_slice(x, starts, shape)` and `slice_update(x, starts, updates)`: a box of an array read and replaced, where the
 //! box's corner is known only when the program runs.
 //!
-//! `starts` holds one integer for each axis. The box is moved so that it lies in the array, as XLA does. Gradients: of the
-//! slice, `g` put into zeros; of the update, `g` with zeros in the box, and the box of `g`.
+//! `starts` holds one integer for each axis, a negative one counted from its end. The box is then moved so that it lies in
+//! the array, as JAX does. Gradients: of the slice, `g` put into zeros; of the update, `g` with zeros in the box, and the
+//! box of `g`.
 
 use crate::core::shape::{Bindings, bind_dim};
 use crate::core::{Dim, Error, Result, Shape, Spec};

@@ -1,6 +1,7 @@
 //! `top_k(x, k)`: the `k` largest elements of the last axis, largest first, and as int32 where they stand.
 //!
-//! Of equal elements the first comes first; a NaN is the largest. Gradient: every element's goes back to where it stands.
+//! Of equal elements the first comes first; a NaN is the largest, 0 is above -0. Gradient: every element's goes back to
+//! where it stands.
 
 use super::expect_int32;
 use crate::core::{DType, Dim, Error, Result, Spec};

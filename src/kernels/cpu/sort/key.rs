@@ -16,7 +16,7 @@ pub trait Ordered: Copy + Send + Sync + 'static {
     type Key: Plain + Ord;
     type Packed: Packed<Key = Self::Key>;
     fn key(self) -> Self::Key;
-    /// The key's complement: descending order, NaN first.
+    /// The complement of the exact key: descending order, NaN first, 0 before -0 (as XLA ranks them).
     fn descending_key(self) -> Self::Key;
     /// A key in the same order that also tells -0 from 0, so that [`Ordered::from_exact_key`] is its inverse (NaN comes
     /// back as a NaN, not bit for bit).
@@ -113,7 +113,7 @@ macro_rules! floats {
             }
             #[inline(always)]
             fn descending_key(self) -> $key {
-                !self.key()
+                !self.exact_key()
             }
             #[inline(always)]
             fn exact_key(self) -> $key {

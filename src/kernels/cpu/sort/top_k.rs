@@ -11,8 +11,8 @@ const STREAMED: usize = 32;
 /// Elements that make a chunk.
 const CHUNK_ELEMENTS: usize = 1 << 15;
 
-/// The `k` largest of every row of `[rows, length]`, largest first (a NaN is the largest); of equals the first in the row
-/// comes first.
+/// The `k` largest of every row of `[rows, length]`, largest first (a NaN is the largest, 0 is above -0); of equals the
+/// first in the row comes first.
 #[derive(Clone, Debug)]
 pub struct TopK<T> {
     rows: usize,
@@ -142,5 +142,8 @@ mod tests {
         let (mut values, kernel) = ([0i64; 2], TopK::<i64>::new(1, 3, 2));
         kernel.run(0, &[i64::MIN, i64::MAX, -1], Some(Disjoint::new(&mut values)), None);
         assert_eq!(values, [i64::MAX, -1]);
+        let (mut positions, kernel) = ([0; 2], TopK::<f64>::new(1, 3, 2));
+        kernel.run(0, &[-0.0, -1.0, 0.0], None, Some(Disjoint::new(&mut positions)));
+        assert_eq!(positions, [2, 0]);
     }
 }
