@@ -147,12 +147,12 @@ class SimpleRNN(BaseRecurrent):
         bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         cell = SimpleRNNCell(
@@ -203,3 +203,10 @@ class SimpleRNN(BaseRecurrent):
             go_backwards=self.go_backwards,
             zero_output_for_mask=self.zero_output_for_mask,
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments as a dictionary; the seed, which Keras leaves out, if given."""
+        config = super().get_config()
+        if config["seed"] is None:
+            del config["seed"]
+        return config
