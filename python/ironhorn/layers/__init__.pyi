@@ -125,9 +125,18 @@ from ironhorn.layers.reshaping.zero_padding1d import ZeroPadding1D as ZeroPaddin
 from ironhorn.layers.reshaping.zero_padding2d import ZeroPadding2D as ZeroPadding2D
 from ironhorn.layers.reshaping.zero_padding3d import ZeroPadding3D as ZeroPadding3D
 from ironhorn.layers.rnn.bidirectional import Bidirectional as Bidirectional
+from ironhorn.layers.rnn.conv_lstm1d import ConvLSTM1D as ConvLSTM1D
+from ironhorn.layers.rnn.conv_lstm2d import ConvLSTM2D as ConvLSTM2D
+from ironhorn.layers.rnn.conv_lstm3d import ConvLSTM3D as ConvLSTM3D
+from ironhorn.layers.rnn.gru import GRU as GRU
+from ironhorn.layers.rnn.gru import GRUCell as GRUCell
 from ironhorn.layers.rnn.lstm import LSTM as LSTM
 from ironhorn.layers.rnn.lstm import LSTMCell as LSTMCell
 from ironhorn.layers.rnn.rnn import RNN as RNN
+from ironhorn.layers.rnn.simple_rnn import SimpleRNN as SimpleRNN
+from ironhorn.layers.rnn.simple_rnn import SimpleRNNCell as SimpleRNNCell
+from ironhorn.layers.rnn.stacked_rnn_cells import StackedRNNCells as StackedRNNCells
+from ironhorn.layers.rnn.time_distributed import TimeDistributed as TimeDistributed
 from ironhorn.layers.serialization import deserialize as deserialize
 from ironhorn.layers.serialization import serialize as serialize
 
