@@ -134,6 +134,25 @@ def test_elastic_transform() -> None:
     np.testing.assert_allclose(ops.image.elastic_transform(even, seed=3), even, rtol=1e-5)
 
 
+def test_graphs_are_saved(tmp_path: pathlib.Path) -> None:
+    inputs = ironhorn.layers.Input((6, 5, 3))
+    image = ops.image
+    outputs = [
+        image.resize(inputs, (4, 7), interpolation="bicubic"),
+        image.hsv_to_rgb(image.rgb_to_hsv(inputs)),
+        image.rgb_to_grayscale(image.crop_images(inputs, 1, 1, 1, 1)),
+        image.extract_patches(image.pad_images(inputs, 1, 0, 2, 3), 2),
+        image.sobel_edges(image.gaussian_blur(inputs, sigma=(0.5, 0.7))),
+        image.ssim(inputs, ops.celu(inputs), filter_size=3),
+    ]
+    model = ironhorn.Model(inputs, outputs)
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(0).uniform(size=(2, 6, 5, 3)).astype("float32")
+    again = ironhorn.models.load_model(tmp_path / "model.keras")
+    for found, wanted in zip(again(x), model(x), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_errors() -> None:
     x = np.zeros((2, 4, 4, 3), "float32")
     image = ops.image

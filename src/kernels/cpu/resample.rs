@@ -109,7 +109,9 @@ impl Taps {
                 let found = &mut taps.weights[first..];
                 let total: f64 = found.iter().sum();
                 let factor = if total.abs() > NOTHING { 1.0 / total } else { 0.0 };
-                found.iter_mut().for_each(|weight| *weight *= factor);
+                for weight in found {
+                    *weight *= factor;
+                }
             }
             taps.bounds.push(taps.weights.len());
         }
@@ -119,17 +121,20 @@ impl Taps {
     /// The table with inputs and outputs swapped: which outputs each input is a tap of.
     #[must_use]
     pub fn transposed(&self) -> Taps {
-        let mut ranges: Vec<Range<usize>> = vec![usize::MAX..0; self.input];
+        // For each input the outputs from the first to the last that has it for a tap.
+        let mut ranges: Vec<Range<usize>> = vec![0..0; self.input];
         for i in 0..self.len() {
             for j in self.taps(i) {
-                ranges[j].start = ranges[j].start.min(i);
+                if ranges[j].is_empty() {
+                    ranges[j].start = i;
+                }
                 ranges[j].end = i + 1;
             }
         }
         let mut turned =
             Taps { input: self.len(), starts: Vec::with_capacity(self.input), bounds: vec![0], weights: Vec::new() };
         for (j, outputs) in ranges.into_iter().enumerate() {
-            turned.starts.push(if outputs.end == 0 { 0 } else { outputs.start });
+            turned.starts.push(outputs.start);
             turned.weights.extend(outputs.map(|i| {
                 let taps = self.taps(i);
                 if taps.contains(&j) { self.weights[self.bounds[i] + j - taps.start] } else { 0.0 }
