@@ -310,6 +310,18 @@ class RatingTable:
 @final
 class RecommenderFit:
     @staticmethod
+    def svd_blocks(
+        by_user: RatingTable,
+        user_factors: NDArray[np.float64],
+        item_factors: NDArray[np.float64],
+        biased: bool,
+        mean: float,
+        blocks: int,
+        *,
+        learning_rates: Sequence[float],
+        regularizations: Sequence[float],
+    ) -> RecommenderFit: ...
+    @staticmethod
     def svdpp(
         by_user: RatingTable,
         user_factors: NDArray[np.float64],

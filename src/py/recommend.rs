@@ -11,6 +11,7 @@ use ironhorn_engine::recommend::knn::{Center, Neighbors, Source};
 use ironhorn_engine::recommend::nmf::{Nmf, NmfOptions};
 use ironhorn_engine::recommend::similarity::{Measure, Similarities};
 use ironhorn_engine::recommend::slope_one::deviations;
+use ironhorn_engine::recommend::svd_blocks::SvdBlocks;
 use ironhorn_engine::recommend::svdpp::{Svdpp, SvdppOptions};
 use ironhorn_engine::recommend::{Monitor, Progress, Ratings, Svd, SvdOptions, Task};
 use ironhorn_engine::runtime::cancel::Interrupt;
@@ -275,6 +276,29 @@ impl RecommenderFit {
 
 #[pymethods]
 impl RecommenderFit {
+    /// SVD from these factors in `blocks` blocks of users and items, which run side by side; rates of user biases, item
+    /// biases, user factors and item factors.
+    #[staticmethod]
+    #[pyo3(signature = (by_user, user_factors, item_factors, biased, mean, blocks, *, learning_rates, regularizations))]
+    fn svd_blocks(
+        py: Python<'_>,
+        by_user: &RatingTable,
+        user_factors: Matrix<'_>,
+        item_factors: Matrix<'_>,
+        biased: bool,
+        mean: f64,
+        blocks: usize,
+        learning_rates: [f64; 4],
+        regularizations: [f64; 4],
+    ) -> PyResult<Self> {
+        let factors = user_factors.shape()[1];
+        let (users, items) = (user_factors.as_slice()?, item_factors.as_slice()?);
+        let [user_bias, item_bias, of_users, of_items] = rates(learning_rates, regularizations);
+        let options = SvdOptions { biased, mean, user_bias, item_bias, user_factors: of_users, item_factors: of_items };
+        let fit = enter(py, |_| SvdBlocks::new(&by_user.ratings, options, factors, users, items, blocks))?;
+        Ok(Self::of(fit))
+    }
+
     /// SVD++ from these factors; rates of user biases, item biases, user, item and implicit factors.
     #[staticmethod]
     #[pyo3(signature = (

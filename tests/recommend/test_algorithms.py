@@ -1,12 +1,16 @@
 """Every algorithm but SVD: numbers of real scikit-surprise, recorded and live; options, forms of data, errors."""
 
+import contextlib
 import copy
+import io
+import json
 import pathlib
 import pickle
 import signal
 import sys
 import threading
 import time
+import zipfile
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -14,7 +18,7 @@ import numpy as np
 import pytest
 
 import ironhorn.surprise as ironhorn_surprise
-from ironhorn.errors import OutOfMemory, UnsupportedError
+from ironhorn.errors import FileFormatError, OutOfMemory, UnsupportedError
 from ironhorn.surprise import (
     NMF,
     SVD,
@@ -366,3 +370,140 @@ def test_a_single_rating_is_enough(name: str) -> None:
     algo = FAST[name]().fit((["ann"], [7], [3.5]))
     assert algo.predict("ann", 7).est == 3.5
     assert algo.predict("ann", "7").iid == "7"
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_saving_and_loading_gives_the_same_predictions(ratings: Any, name: str, tmp_path: pathlib.Path) -> None:
+    trainset, testset = ratings
+    algo = FAST[name]().fit(trainset)
+    path = tmp_path / "model.ironhorn"
+    algo.save(path)
+    algo.save(path)
+    for loaded in (type(algo).load(path), AlgoBase.load(str(path))):
+        assert type(loaded) is type(algo)
+        np.random.seed(4)
+        want = algo.test(testset)
+        np.random.seed(4)
+        assert loaded.test(testset) == want
+        assert loaded.trainset.build_testset() == trainset.build_testset()
+        options = {key: value for key, value in vars(algo).items() if isinstance(value, int | str | dict | float)}
+        assert {key: vars(loaded)[key] for key in options} == options
+    assert [entry.name for entry in tmp_path.iterdir() if "tmp" in entry.name] == []
+    other = SlopeOne if name != "SlopeOne" else NMF
+    with pytest.raises(FileFormatError, match=rf"holds a {type(algo).__name__}, not a {other.__name__}"):
+        other.load(path)
+
+
+def test_ids_keep_their_types_in_files(tmp_path: pathlib.Path) -> None:
+    algo = SVD(random_state=np.random.RandomState(3)).fit(([1, "1", np.int64(2)], ["a", 2.5, "b"], [1.0, 2.0, 3.0]))
+    algo.save(tmp_path / "m")
+    loaded = SVD.load(tmp_path / "m")
+    for pair in ((1, "a"), ("1", 2.5), (2, "b")):
+        assert loaded.predict(*pair) == algo.predict(*pair)
+    assert algo.fit(algo.trainset).pu.tobytes() == loaded.fit(algo.trainset).pu.tobytes(), "the generator's state"
+    with pytest.raises(TypeError, match=r"save keeps text, numbers.* the raw user id \(1, 2\) is tuple"):
+        SlopeOne().fit(([(1, 2)], ["a"], [1.0])).save(tmp_path / "m")
+    assert SVD.load(tmp_path / "m").trainset.n_users == 3, "the old file stays"
+
+    class Own(SVD):
+        pass
+
+    with pytest.raises(UnsupportedError, match="Own is a class of its own"):
+        Own().fit(algo.trainset).save(tmp_path / "own")
+
+
+def test_damaged_and_hostile_files_are_refused(ratings: Any, tmp_path: pathlib.Path) -> None:
+    path, bad = tmp_path / "model", tmp_path / "bad"
+    SVD(n_factors=2, random_state=0).fit(ratings[0]).save(path)
+    whole = path.read_bytes()
+    for end in (0, 10, len(whole) // 2, len(whole) - 1):
+        bad.write_bytes(whole[:end])
+        with pytest.raises(FileFormatError, match="is not a complete file of a fitted algorithm"):
+            SVD.load(bad)
+    for place in range(0, len(whole), 997):
+        changed = bytearray(whole)
+        changed[place] ^= 0xFF
+        bad.write_bytes(changed)
+        with contextlib.suppress(FileFormatError):
+            SVD.load(bad)
+    with pytest.raises(FileNotFoundError):
+        SVD.load(tmp_path / "nothing")
+
+    def rewritten(name: str, content: bytes, compressed: bool = False) -> None:
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(bad, "w") as archive:
+            for member in old.namelist():
+                kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+                archive.writestr(member, content if member == name else old.read(member), kind)
+
+    header = json.loads(zipfile.ZipFile(path).read("model.json"))
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(huge, {"descr": "<f8", "fortran_order": False, "shape": (2**40, 2**20)})
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([{}], object), allow_pickle=True)
+    cases: list[tuple[str, bytes, str]] = [
+        ("pu.npy", huge.getvalue(), "array pu: its shape does not fit its size"),
+        ("pu.npy", pickled.getvalue(), "array pu: its shape does not fit its size"),
+        ("pu.npy", b"nothing", "array pu"),
+        ("model.json", b"{", "no readable model.json"),
+        ("model.json", json.dumps({**header, "format": "x"}).encode(), "of another kind"),
+        ("model.json", json.dumps({**header, "version": 2}).encode(), "version 2; this Ironhorn reads version 1"),
+        ("model.json", json.dumps({**header, "class": "eval"}).encode(), "holds a eval, not a SVD"),
+        ("model.json", json.dumps({**header, "options": {"predict": 1}}).encode(), "options"),
+        ("model.json", json.dumps({**header, "users": header["users"][:3]}).encode(), "ids of the trainset"),
+        ("model.json", json.dumps({**header, "users": [[]]}).encode(), "not a complete file"),
+    ]
+    for name, content, text in cases:
+        rewritten(name, content)
+        with pytest.raises(FileFormatError, match=text):
+            SVD.load(bad)
+    rewritten("", b"", compressed=True)
+    with pytest.raises(FileFormatError, match="sizes of its members do not fit its own size"):
+        SVD.load(bad)
+
+
+@pytest.mark.parametrize("name", ["SVD", "unbiased", "SVDpp", "NMF", "biased NMF"])
+def test_folding_in_is_close_to_fitting_again(name: str) -> None:
+    make = {**FAST, "NMF": lambda: NMF(random_state=0), "biased NMF": lambda: NMF(random_state=0, biased=True)}[name]
+    rng = np.random.RandomState(1)
+    taste, kind = rng.normal(size=(80, 2)), rng.normal(size=(60, 2))
+    scores = 3.2 + taste @ kind.T * 0.5 + rng.normal(0, 0.3, (80, 1)) + rng.normal(0, 0.3, 60)
+    stars = np.clip(np.round(scores + rng.normal(0, 0.3, scores.shape)), 1, 5)
+    rows = [(f"u{u}", f"i{i}", stars[u, i]) for u, i in np.ndindex(*stars.shape) if rng.uniform() < 0.6]
+    held = [row for row in rows if int(row[0][1:]) >= 70]
+    shown, asked = held[::2], held[1::2]
+    base = [row for row in rows if int(row[0][1:]) < 70]
+
+    def columns(of: list[Any]) -> Any:
+        return tuple(map(list, zip(*of, strict=True)))
+
+    def error(algo: Any) -> float:
+        return ironhorn_surprise.accuracy.rmse(algo.test(asked), verbose=False)
+
+    again = error(make().fit(columns(base + shown)))
+    algo = make().fit(columns(base))
+    before = algo.predict("u3", "i4"), error(algo)
+    algo.fold_in(shown)
+    assert algo.predict("u3", "i4") == before[0], "those who were there keep their parameters"
+    folded = error(algo)
+    assert folded < 1.02 * again and (name == "NMF" or folded < before[1])
+    one = make().fit(columns(base)).fold_in(shown)
+    assert one.test(asked) == algo.test(asked)
+    assert len(algo.recommend(["u75"], n=3)["u75"]) == 3
+    # A new item, rated by known users and by one who is new as well.
+    algo.fold_in([("u1", "shiny", 5.0), ("u2", "shiny", 4.0), ("u99", "shiny", 4.0), ("u99", "i3", 2.0)])
+    assert not algo.predict("u5", "shiny").details["was_impossible"]
+    assert algo.trainset.to_inner_iid("shiny") == algo.trainset.n_items - 1
+    assert algo.similar_items("shiny", 2)
+    with pytest.raises(ValueError, match=r"user 'u1' and item 'i3' are both known\. Use partial_fit"):
+        algo.fold_in([("u1", "i3", 4.0)])
+
+
+def test_threads_repeat_and_fit_as_well(ratings: Any) -> None:
+    trainset, testset = ratings
+    one = SVD(random_state=0).fit(trainset)
+    two, again = (SVD(random_state=0, n_threads=2).fit(trainset) for _ in range(2))
+    assert two.pu.tobytes() == again.pu.tobytes() and two.pu.tobytes() != one.pu.tobytes()
+    errors = [ironhorn_surprise.accuracy.rmse(algo.test(testset), verbose=False) for algo in (one, two)]
+    assert errors[0] == pytest.approx(errors[1], abs=0.01)
+    with pytest.raises(ValueError, match="n_threads=0: expected 1 or more"):
+        SVD(n_threads=0)

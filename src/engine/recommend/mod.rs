@@ -17,6 +17,7 @@ pub mod ratings;
 pub mod similarity;
 pub mod slope_one;
 pub mod svd;
+pub mod svd_blocks;
 pub mod svdpp;
 
 pub use fit::{Monitor, Progress, Task};

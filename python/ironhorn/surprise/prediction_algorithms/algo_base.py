@@ -2,6 +2,7 @@
 
 import heapq
 import operator
+import os
 from collections.abc import Iterable
 from functools import partial
 from itertools import repeat
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ironhorn._core import RatingEstimator
-from ironhorn.errors import UnsupportedError
+from ironhorn.errors import FileFormatError, UnsupportedError
 
 from .. import similarities
 from ..trainset import Trainset
+from . import files
 from .optimize_baselines import baseline_als, baseline_sgd
 from .predictions import Prediction, PredictionImpossible
 from .recommendations import Recommendations
@@ -337,12 +339,82 @@ class AlgoBase:
             "sim_options={'user_based': False}."
         )
 
+    _arrays: ClassVar[tuple[str, ...]] = ("bu", "bi")
+    """Names of the arrays that `save` writes, where the algorithm has them."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted algorithm to a file that holds data only.
+
+        The file is complete or not there: it is written beside its place and renamed. It holds options, parameters and
+        the trainset; raw ids must be text, numbers, booleans or `None`.
+
+        Args:
+            path: Where to; an existing file is replaced.
+
+        Raises:
+            UnsupportedError: For a class of your own: pickle it instead.
+            TypeError: For a raw id of another type.
+
+        Example:
+            >>> algo.save("model.ironhorn")
+            >>> SVD.load("model.ironhorn").predict("ann", "bolt")
+        """
+        if type(self) is not _classes().get(type(self).__name__):
+            raise UnsupportedError(
+                f"save writes the algorithms of ironhorn.surprise; {type(self).__name__} is a class of its own. Pickle "
+                "it."
+            )
+        arrays = {name: vars(self)[name] for name in self._arrays if isinstance(vars(self).get(name), np.ndarray)}
+        names = [name for name in vars(type(self)()) if name not in self._arrays and name != "trainset"]
+        files.write(path, self, {name: getattr(self, name) for name in names}, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read an algorithm that `save` wrote. Nothing in the file is run, and its sizes are checked first.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The fitted algorithm; of the class that it was, which is this one or one derived from it.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            FileFormatError: If it is damaged, or holds another class.
+        """
+        file = files.Reader(path)
+        name = file.text("class", str)
+        kind = _classes().get(name)
+        if kind is None or not issubclass(kind, cls):
+            raise FileFormatError(f"{file.name} holds a {name}, not a {cls.__name__}. Load it with that class.")
+        algo: Any = kind()
+        options = file.options()
+        expected = {key for key in vars(algo) if key not in kind._arrays}
+        if set(options) != expected:
+            raise file.damaged(f"options {sorted(set(options) ^ expected)}")
+        vars(algo).update(options)
+        algo.trainset = file.trainset()
+        algo.bu = algo.bi = None
+        for array in kind._arrays:
+            if file.has(array):
+                setattr(algo, array, file.array(array))
+        try:
+            algo._restore()
+        except (ValueError, TypeError, KeyError, AttributeError, NameError) as error:
+            raise file.damaged(str(error)) from error
+        found: Self = algo
+        return found
+
 
 class EngineAlgo(AlgoBase):
     """Base class of the algorithms whose estimates are computed by the engine; they define `_estimator`."""
 
     _reasons: ClassVar[tuple[str, str]] = ("User and/or item is unknown.", "Not enough neighbors.")
     """What impossible predictions say: user or item unknown, too few neighbours."""
+
+    def _restore(self) -> None:
+        """Make what a file does not hold; raise where what it holds does not fit together."""
+        self._estimator().pair(-1, -1)
 
     _python_floats: ClassVar[bool] = False
     """Whether estimates are floats of Python's, where Surprise's are, instead of NumPy's."""
@@ -444,6 +516,15 @@ class EngineAlgo(AlgoBase):
         if getattr(self.estimate, "__func__", None) is not EngineAlgo.estimate:
             return super()._best(users, raw, n, exclude_seen)
         return self._estimator().best(users, n, tables(self.trainset)[0] if exclude_seen else None)
+
+
+def _classes() -> dict[str, type[EngineAlgo]]:
+    """The algorithms that files may hold."""
+    from ironhorn.surprise import prediction_algorithms
+
+    names = (name for name in prediction_algorithms.__all__ if name != "AlgoBase")
+    found = {name: getattr(prediction_algorithms, name) for name in names}
+    return {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, EngineAlgo)}
 
 
 def contiguous(values: Any, dtype: Any = np.float64) -> NDArray[Any]:

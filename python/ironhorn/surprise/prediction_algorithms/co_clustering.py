@@ -43,6 +43,15 @@ class CoClustering(EpochAlgo):
         >>> CoClustering(n_cltr_u=5, random_state=0).fit(trainset).predict("ann", "bolt").est
     """
 
+    _arrays: ClassVar[tuple[str, ...]] = (
+        "cltr_u",
+        "cltr_i",
+        "user_mean",
+        "item_mean",
+        "avg_cltr_u",
+        "avg_cltr_i",
+        "avg_cocltr",
+    )
     _python_floats: ClassVar[bool] = True
     cltr_u: NDArray[np.int64]
     cltr_i: NDArray[np.int64]

@@ -1,7 +1,7 @@
 """Algorithms on nearest neighbours."""
 
 import operator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,8 @@ class SymmetricAlgo(EngineAlgo):
 class _Neighbors(SymmetricAlgo):
     """What the algorithms on neighbours share: everything but what ratings are measured from."""
 
+    _arrays: ClassVar[tuple[str, ...]] = ("bu", "bi", "sim")
+
     def __init__(
         self,
         k: int = 40,
@@ -101,6 +103,15 @@ class _Neighbors(SymmetricAlgo):
         self._measure_from()
         self.sim = self.compute_similarities()
         return self
+
+    def _restore(self) -> None:
+        self.n_x, self.n_y = self.switch(self.trainset.n_users, self.trainset.n_items)
+        verbose, self.verbose = self.verbose, False
+        self._measure_from()
+        if self.sparse:
+            self.sim = self.compute_similarities()
+        self.verbose = verbose
+        super()._restore()
 
     def _measure_from(self) -> None:
         """Compute what ratings are measured from."""

@@ -2,6 +2,7 @@
 
 import operator
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import CancelledError
 from typing import Any, ClassVar, Self
 
@@ -12,8 +13,9 @@ from ironhorn._core import RatingEstimator, RecommenderFit, SvdFit
 
 from ..trainset import Trainset, UserMajor, user_major
 from ..utils import RandomSeed, get_rng
+from . import folding
 from .algo_base import EngineAlgo, contiguous
-from .tables import tables
+from .tables import data_order, tables
 
 __all__ = ["NMF", "SVD", "SVDpp"]
 
@@ -57,6 +59,7 @@ class _FactorAlgo(EpochAlgo):
 
     pu: NDArray[np.float64]
     qi: NDArray[np.float64]
+    _arrays: ClassVar[tuple[str, ...]] = ("bu", "bi", "pu", "qi")
     _reasons: ClassVar[tuple[str, str]] = ("User and item are unknown.", "")
 
     def _estimator(self) -> RatingEstimator:
@@ -65,6 +68,68 @@ class _FactorAlgo(EpochAlgo):
     def _factors(self, biased: bool, *implicit: Any) -> RatingEstimator:
         bu, bi, pu, qi = (contiguous(part) for part in (self.bu, self.bi, self.pu, self.qi))
         return RatingEstimator.factors(biased, float(self.trainset.global_mean), bu, bi, pu, qi, *implicit)
+
+    def fold_in(self, ratings: Iterable[tuple[Any, Any, float]]) -> Self:
+        """Take in new users and items, without training anything again.
+
+        A new user's parameters are trained over their ratings of known items, for `n_epochs` epochs of the same steps
+        as in a fit, with all other parameters as they are; then those of new items over all their ratings. It takes
+        milliseconds for a user, and estimates for them are close to those of a fit to all ratings. Ids are then known
+        to `predict`, `recommend` and the rest.
+
+        Args:
+            ratings: Rows of raw user id, raw item id, rating; at least one of the two ids is new.
+
+        Returns:
+            The algorithm itself.
+
+        Raises:
+            ValueError: For a pair of which both are known, a row of another length, or a rating that is not finite.
+
+        Example:
+            >>> algo.fold_in([("new user", "bolt", 4.0), ("new user", "nut", 2.0)]).recommend(["new user"])
+        """
+        fold = folding.Fold(self, ratings)
+        bu, bi, pu, qi = (contiguous(part) for part in (self.bu, self.bi, self.pu, self.qi))
+        new, about, values = fold.of_users()
+        count = fold.n_users - fold.old_users
+        biases, factors = self._train_new((new, about, values), count, True, bi, qi)
+        bu, pu = np.concatenate([bu, biases]), np.concatenate([pu, factors])
+        count = fold.n_items - fold.old_items
+        biases, factors = self._train_new(fold.of_items(), count, False, bu, self._user_rows(pu, fold))
+        self.bu, self.pu, self.trainset = bu, pu, fold.trainset
+        self.bi, self.qi = np.concatenate([bi, biases]), np.concatenate([qi, factors])
+        self._grow(count)
+        return self
+
+    def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
+        """Biases and factors of new users or items, given those of the other side."""
+        raise NotImplementedError
+
+    def _user_rows(self, pu: NDArray[np.float64], fold: folding.Fold) -> NDArray[np.float64]:
+        """What the items' factors are multiplied with."""
+        return pu
+
+    def _grow(self, n_items: int) -> None:
+        """Make room for more items in what else there is."""
+
+    def _descend(
+        self,
+        rows: Any,
+        count: int,
+        users: bool,
+        biases: NDArray[np.float64],
+        factors: NDArray[np.float64],
+        extra: Any = 0,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Train new rows by gradient descent; `extra` is what else is known of each rating."""
+        own: Any = self
+        biased = bool(getattr(self, "biased", True))
+        rates = (own.lr_bu, own.lr_pu) if users else (own.lr_bi, own.lr_qi)
+        penalties = (own.reg_bu, own.reg_pu) if users else (own.reg_bi, own.reg_qi)
+        offsets = (biases[rows[1]] if biased else 0.0) + extra + np.zeros(len(rows[2]))
+        mean = float(self.trainset.global_mean)
+        return folding.descend(rows, count, factors, offsets, biased, mean, rates, penalties, self.n_epochs)
 
     def _item_similarities(self, item: int) -> NDArray[np.float64]:
         qi = contiguous(self.qi)
@@ -110,6 +175,10 @@ class SVD(_FactorAlgo):
         random_state: A seed, the same start at every fit; a `RandomState`, which is advanced; or `None` for NumPy's
             global one. User factors are drawn first.
         verbose: Whether to print each epoch.
+        n_threads: With a number above 1, users and items are dealt into so many blocks, and blocks that share neither
+            are trained at the same time. Ratings are then taken in another order: estimates are as good as those of one
+            thread, but not the same numbers. The same number gives the same bits on any machine of one kind, however
+            many threads really run.
 
     Attributes:
         pu: User factors, (n_users, n_factors).
@@ -143,8 +212,12 @@ class SVD(_FactorAlgo):
         reg_qi: float | None = None,
         random_state: RandomSeed = None,
         verbose: bool = False,
+        n_threads: int = 1,
     ) -> None:
         super().__init__()
+        self.n_threads = operator.index(n_threads)
+        if self.n_threads < 1:
+            raise ValueError(f"n_threads={n_threads}: expected 1 or more.")
         self.n_factors = n_factors
         self.n_epochs = n_epochs
         self.biased = biased
@@ -181,18 +254,27 @@ class SVD(_FactorAlgo):
         shape = (self.init_mean, self.init_std_dev)
         user_factors = rng.normal(*shape, size=(trainset.n_users, self.n_factors))
         item_factors = rng.normal(*shape, size=(trainset.n_items, self.n_factors))
-        running = SvdFit(
-            *_user_major(trainset),
-            user_factors,
-            item_factors,
-            bool(self.biased),
-            float(trainset.global_mean),
-            learning_rates=(self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi),
-            regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi),
-        )
+        start = (user_factors, item_factors, bool(self.biased), float(trainset.global_mean))
+        learning_rates = (self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi)
+        regularizations = (self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi)
+        running: SvdFit | RecommenderFit
+        if self.n_threads == 1:
+            ratings = _user_major(trainset)
+            running = SvdFit(*ratings, *start, learning_rates=learning_rates, regularizations=regularizations)
+        else:
+            running = RecommenderFit.svd_blocks(
+                tables(trainset)[0],
+                *start,
+                self.n_threads,
+                learning_rates=learning_rates,
+                regularizations=regularizations,
+            )
         self.bu, self.bi, self.pu, self.qi = self._run(running)
         self._warn_unless_finite(f"Lower the learning rates (lr_pu={self.lr_pu}, lr_qi={self.lr_qi}).")
         return self
+
+    def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
+        return self._descend(rows, count, users, biases, factors)
 
 
 class SVDpp(_FactorAlgo):
@@ -240,6 +322,7 @@ class SVDpp(_FactorAlgo):
     """
 
     yj: NDArray[np.float64]
+    _arrays: ClassVar[tuple[str, ...]] = ("bu", "bi", "pu", "qi", "yj")
     _epoch_text: ClassVar[str] = " processing epoch {}"
 
     def __init__(
@@ -319,6 +402,27 @@ class SVDpp(_FactorAlgo):
 
     def _estimator(self) -> RatingEstimator:
         return self._factors(True, (contiguous(self.yj), tables(self.trainset)[0]))
+
+    def _implicit(self, users: NDArray[np.int64], items: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+        """The sum of the items' implicit factors over the root of how many there are, for each user."""
+        sums, counts = np.zeros((count, self.yj.shape[1])), np.bincount(users, minlength=count)
+        known = items < len(self.yj)
+        np.add.at(sums, users[known], self.yj[items[known]])
+        return sums / np.sqrt(np.maximum(counts, 1))[:, None]
+
+    def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
+        extra: Any = 0
+        if users:
+            new, about, _ = rows
+            extra = np.einsum("rf,rf->r", self._implicit(new, about, count)[new], factors[about])
+        return self._descend(rows, count, users, biases, factors, extra)
+
+    def _user_rows(self, pu: NDArray[np.float64], fold: folding.Fold) -> NDArray[np.float64]:
+        users, items, _ = data_order(fold.trainset)
+        return pu + self._implicit(users, items, fold.n_users)
+
+    def _grow(self, n_items: int) -> None:
+        self.yj = np.concatenate([contiguous(self.yj), np.zeros((n_items, self.yj.shape[1]))])
 
 
 class NMF(_FactorAlgo):
@@ -424,6 +528,17 @@ class NMF(_FactorAlgo):
         self.bu, self.bi, self.pu, self.qi = self._run(running)
         self._warn_unless_finite("Raise init_low above zero, or regularise more.")
         return self
+
+    def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
+        offsets = np.zeros(len(rows[2]))
+        if self.biased:
+            offsets += float(self.trainset.global_mean) + biases[rows[1]]
+        rate = self.lr_bu if users else self.lr_bi
+        penalties = (self.reg_bu, self.reg_pu) if users else (self.reg_bi, self.reg_qi)
+        start = (self.init_low + self.init_high) / 2
+        return folding.multiply(
+            rows, count, factors, offsets, self.biased, rate, penalties, start, max(self.n_epochs, 0)
+        )
 
 
 def _user_major(trainset: Any) -> UserMajor:

@@ -21,6 +21,7 @@ class NormalPredictor(EngineAlgo):
         >>> NormalPredictor().fit(trainset).predict("ann", "bolt").est
     """
 
+    _arrays: ClassVar[tuple[str, ...]] = ()
     _python_floats: ClassVar[bool] = True
     sigma: float
 
@@ -39,11 +40,15 @@ class NormalPredictor(EngineAlgo):
         Raises:
             ValueError: Without ratings, or for one that is not finite.
         """
-        trainset = self._learnable(trainset)
+        self._learnable(trainset)
+        self._restore()
+        return self
+
+    def _restore(self) -> None:
+        trainset = self.trainset
         deviations = tables(trainset)[0].grouped()[3] - trainset.global_mean
         # One after the other, as Surprise adds them: the standard deviation to the last bit.
         self.sigma = np.sqrt(np.cumsum(deviations**2)[-1] / trainset.n_ratings)
-        return self
 
     def estimate(self, *_: Any) -> float:
         """Draw a rating, not clipped."""

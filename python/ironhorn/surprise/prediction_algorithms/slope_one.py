@@ -1,6 +1,6 @@
 """Slope One."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class SlopeOne(EngineAlgo):
     freq: NDArray[np.int64]
     dev: NDArray[np.float64]
     user_mean: NDArray[np.float64]
+    _arrays: ClassVar[tuple[str, ...]] = ("freq", "dev", "user_mean")
 
     def __init__(self, exact_ratings: bool = False) -> None:
         super().__init__()
