@@ -183,3 +183,111 @@ def test_conditions_inside_scans() -> None:
         carry = carry + x if x.sum() > 0 else carry * 0.5
     np.testing.assert_allclose(np.asarray(last), carry)
     ironhorn.testing.check_gradients(lambda xs: ops.scan(step, xs[0], xs)[0], [X])
+
+
+def test_switch_clips_its_index() -> None:
+    branches = [lambda x: x * 1.0, lambda x: x * 2.0, lambda x: x * 3.0]
+    compiled = CompiledFunction(lambda i, x: ops.switch(i, branches, x))
+    for index, factor in ((-3, 1), (0, 1), (1, 2), (2, 3), (7, 3)):
+        np.testing.assert_allclose(np.asarray(ops.switch(index, branches, X)), factor * X)
+        np.testing.assert_allclose(np.asarray(compiled(np.array(index), X)), factor * X)
+    assert compiled.trace_count == 1
+    slope = ironhorn.grad(lambda x: ops.sum(ops.switch(ops.cast(x[0, 0] * 0.0 + 1, "int32"), branches, x)))
+    np.testing.assert_allclose(np.asarray(both(slope, X)), np.full_like(X, 2.0))
+    with pytest.raises(TypeError, match="list of at least one function"):
+        ops.switch(0, [])
+
+
+def test_fori_loop_between_numbers_lengths_and_tensors() -> None:
+    def power(upper: Any, x: Any) -> Any:
+        return ops.fori_loop(0, upper, lambda i, state: state * x, ops.ones_like(x))
+
+    np.testing.assert_allclose(np.asarray(both(lambda x: power(3, x), X)), X**3)
+    np.testing.assert_allclose(np.asarray(both(lambda x: power(0, x), X)), np.ones_like(X))
+    np.testing.assert_allclose(np.asarray(both(lambda x: power(ops.shape(x)[0], x), X)), X**5)
+    np.testing.assert_allclose(np.asarray(both(ironhorn.grad(lambda x: ops.sum(power(3, x))), X)), 3 * X**2)
+    np.testing.assert_allclose(np.asarray(CompiledFunction(power)(np.array(4), X)), X**4)
+    total = ops.fori_loop(2, 5, lambda i, state: {"sum": state["sum"] + i}, {"sum": 0})
+    assert int(total["sum"]) == 9
+
+
+def test_map_of_structures() -> None:
+    found = both(lambda x, y: ops.map(lambda pair: {"sum": pair[0] + pair[1], "none": None}, (x, y)), X, X[:, 0])
+    np.testing.assert_allclose(np.asarray(found["sum"]), X + X[:, :1])
+    assert found["none"] is None
+
+
+def test_associative_scan_of_structures() -> None:
+    # Linear recurrences h = a h + b, as state space models have them.
+    def combine(left: Any, right: Any) -> Any:
+        return {"a": left["a"] * right["a"], "b": left["b"] * right["a"] + right["b"]}
+
+    for length in (1, 2, 3, 5, 8):
+        a, b = X[:length] * 0.5, np.cos(X[:length])
+        found = both(lambda a, b: ops.associative_scan(combine, {"a": a, "b": b}), a, b)["b"]
+        state, wanted = np.zeros(3), []
+        for decay, term in zip(a, b, strict=True):
+            state = state * decay + term
+            wanted.append(state)
+        np.testing.assert_allclose(np.asarray(found), np.stack(wanted))
+    compiled = CompiledFunction(
+        lambda x: ops.associative_scan(lambda a, b: a + b, x, axis=1, reverse=True),
+        dynamic_axes=lambda index, rank: {1},
+    )
+    for length in (1, 2, 3):
+        np.testing.assert_allclose(
+            np.asarray(compiled(X[:, :length])), np.cumsum(X[:, :length][:, ::-1], 1)[:, ::-1], rtol=1e-12
+        )
+    assert compiled.trace_count == 1
+
+
+def test_vectorize_with_arguments_that_are_left_out() -> None:
+    function = ops.vectorize(lambda x, factor: x * factor, excluded={1})
+    np.testing.assert_allclose(np.asarray(both(lambda x: function(x, 3.0), X)), 3 * X)
+    with pytest.raises(errors.ValueRangeError, match="signature must look like"):
+        ops.vectorize(ops.add, signature="m,n->k")
+    with pytest.raises(errors.ShapeError, match="is for 2 arguments"):
+        ops.vectorize(ops.matmul, signature="(m,n),(n)->(m)")(X)
+
+
+def test_while_loops_with_a_limit_have_derivatives() -> None:
+    def function(x: Any) -> Any:
+        return ops.while_loop(lambda x: ops.sum(x) < 20.0, lambda x: x * 2.0, x, maximum_iterations=8)
+
+    start = np.array([1.0, 2.0])
+    slope = ironhorn.grad(lambda x: ops.sum(function(x)))
+    assert np.asarray(both(function, start)).tolist() == [8.0, 16.0]
+    assert np.asarray(both(slope, start)).tolist() == [8.0, 8.0]
+    with pytest.raises(errors.UnsupportedError, match="maximum_iterations"):
+        CompiledFunction(
+            ironhorn.grad(lambda x: ops.sum(ops.while_loop(lambda x: ops.sum(x) < 20.0, lambda x: x * 2.0, x)))
+        )(start)
+
+
+def test_bodies_read_variables() -> None:
+    weight = Variable(np.array([2.0, 3.0, 4.0]), dtype="float64")
+
+    def function(x: Any) -> Any:
+        with GradientTape() as tape:
+            value = ops.sum(ops.map(lambda row: row * weight, x)) + ops.sum(
+                ops.switch(1, [ops.sin, lambda y: y * weight], x)
+            )
+        return value, tape.gradient(value, weight)
+
+    value, gradient = both(function, X)
+    np.testing.assert_allclose(float(value), 2 * (X * [2, 3, 4]).sum())
+    np.testing.assert_allclose(np.asarray(gradient), 2 * X.sum(0))
+
+
+def test_loops_in_functional_models() -> None:
+    x = ironhorn.Input((None, 3))
+    mapped = ops.map(lambda row: row * 2.0, x)
+    total = ops.scan(lambda carry, row: (carry + row, carry), ops.zeros_like(x[:, 0]), ops.transpose(x, (1, 0, 2)))[0]
+    running = ops.associative_scan(lambda a, b: a + b, x, axis=1)
+    model = ironhorn.Model(x, [mapped, total, running])
+    assert [output.shape for output in model.outputs] == [(None, None, 3), (None, 3), (None, None, 3)]
+    for length in (2, 4):
+        data = np.random.default_rng(length).normal(size=(5, length, 3)).astype("float32")
+        found = model.predict(data, verbose=0)
+        for got, wanted in zip(found, (data * 2, data.sum(1), np.cumsum(data, 1)), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)

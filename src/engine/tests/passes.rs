@@ -5,7 +5,10 @@ mod common;
 mod programs;
 
 use common::Numbers;
-use ironhorn_engine::core::{Array, DType, Spec};
+use ironhorn_engine::core::{Array, DType, Dim, Shape, Spec};
+use ironhorn_engine::ops::graph::DimRule;
+use ironhorn_engine::ops::shape::iota::Iota;
+use ironhorn_engine::ops::shape::slice::slice_like;
 use ironhorn_engine::ops::{Graph, Op, Value};
 use ironhorn_engine::program::evaluate::evaluate;
 use ironhorn_engine::program::passes::{self, PASSES};
@@ -197,4 +200,25 @@ fn passes_leave_the_signature_alone() {
     assert_eq!(program.outputs[1], program.graph.inputs[0]);
     assert_eq!(program.outputs[3], program.graph.variables[0]);
     assert_eq!(program.writes.len(), 1);
+}
+
+#[test]
+fn lengths_of_values_that_nobody_reads_are_known() {
+    // Indices along two slices of a vector of unknown length; the slices themselves are not read, and are one.
+    let mut graph = Graph::new();
+    let x = graph.input(Spec::new(Shape(vec![Dim::fresh()]), DType::Float64));
+    let mut outputs = Vec::new();
+    for _ in 0..2 {
+        let slice = slice_like(&mut graph, x, 0, Dim::Known(1), Dim::Known(3)).unwrap();
+        let length = graph.shape(slice).0[0];
+        let twice = graph.derive_dim(DimRule::Multiply, length, Dim::Known(2)).unwrap();
+        outputs.push(graph.apply(Iota { shape: vec![twice], axis: 0, dtype: DType::Int32 }, &[]).unwrap());
+    }
+    let program = passes::run(Program::new(graph, outputs, Vec::new())).unwrap();
+    assert_eq!(program.graph.nodes.len(), 3, "{}", show::show(&program));
+    for (rows, wanted) in [(5, 4), (2, 2), (1, 0)] {
+        for made in evaluate(&program, &[Array::zeros(&[rows], DType::Float64).unwrap()]).unwrap() {
+            assert_eq!(made.sizes(), [wanted]);
+        }
+    }
 }

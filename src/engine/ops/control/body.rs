@@ -134,13 +134,21 @@ impl Body {
         Ok(self.outputs().iter().map(|output| found[output.0 as usize].clone()).collect())
     }
 
-    /// The body with the symbols that are known replaced by their lengths.
+    /// The body with the symbols that are known replaced by their lengths; itself where it speaks of none of them.
     #[must_use]
     pub fn bind(&self, bindings: &Bindings) -> Body {
         if bindings.is_empty() {
             return self.clone();
         }
-        let mut graph = self.graph().clone();
+        let own = self.graph();
+        let speaks = |dim: &Dim| matches!(dim, Dim::Symbol(symbol) if bindings.contains_key(symbol));
+        let is_bound = own.values.iter().any(|value| value.spec.shape.0.iter().any(speaks))
+            || own.derived.iter().any(|derived| speaks(&derived.a) || speaks(&derived.b))
+            || own.nodes.iter().any(|node| node.op.bind(bindings) != node.op);
+        if !is_bound {
+            return self.clone();
+        }
+        let mut graph = own.clone();
         for value in &mut graph.values {
             value.spec.shape = value.spec.shape.bind(bindings);
         }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use ironhorn_kernels::cpu::elementwise::Scalar;
 
 use super::rebuild::Rebuild;
-use crate::core::Result;
+use crate::core::{Dim, Result};
 use crate::ops::elementwise::Elementwise;
+use crate::ops::graph::{DerivedDim, DimRule};
 use crate::ops::{Effects, Graph, Node, Op, Value};
 use crate::program::Program;
 
@@ -35,6 +36,7 @@ pub fn run(program: &Program) -> Result<Program> {
         let key = (op.clone(), inputs.clone());
         let shared = seen.get(&key).filter(|_| op.effects() != Effects::Updates).cloned();
         let outputs = if let Some(outputs) = shared {
+            same_lengths(&mut rebuild.new, &program.graph, &node.outputs, &outputs);
             outputs
         } else {
             let specs = node.outputs.iter().map(|&output| program.graph.spec(output).clone()).collect();
@@ -47,6 +49,21 @@ pub fn run(program: &Program) -> Result<Program> {
         }
     }
     rebuild.finish()
+}
+
+/// Lets plans know the lengths of values that were left out: those of the values that take their places.
+fn same_lengths(new: &mut Graph, old: &Graph, left_out: &[Value], kept: &[Value]) {
+    for (&before, &after) in left_out.iter().zip(kept) {
+        for (a, b) in old.shape(before).0.iter().zip(new.shape(after).0.clone()) {
+            if let Dim::Symbol(symbol) = *a
+                && *a != b
+                && new.derived.iter().all(|derived| derived.symbol != symbol)
+            {
+                // First, because others may follow from it.
+                new.derived.insert(0, DerivedDim { symbol, rule: DimRule::Add, a: b, b: Dim::Known(0) });
+            }
+        }
+    }
 }
 
 /// The input that an op returns unchanged, if it does.
