@@ -128,7 +128,7 @@ def _qr_function(mode: str) -> Any:
     return _core.HostFunction("qr", functools.partial(_compute_qr, mode), functools.partial(_qr_rule, mode))
 
 
-def _compute_qr(mode: str, x: Any) -> Any:
+def _compute_qr(mode: Any, x: Any) -> Any:
     return tuple(np.linalg.qr(x, mode=mode))
 
 
@@ -303,15 +303,20 @@ def eig(x: Any) -> Any:
 
 def _svd_rule(full: bool, inputs: Any, outputs: Any, gradients: Any) -> Any:
     (x,), (u, s, v), (to_u, to_s, to_v) = inputs, outputs, gradients
-    rows, columns = sides("svd", x)
-    if full and rows != columns:
+    rows, columns = shape_of(x)[-2:]
+    square = rows == columns
+    if full and not square:
         if to_u is not None or to_v is not None:
             raise UnsupportedError(
                 "the singular vectors of ops.svd(full_matrices=True) have no derivative for matrices that are not "
                 f"square, got shape {x.shape}; use full_matrices=False"
             )
-        count = s.shape[-1]
+        count = shape_of(s)[-1]
         u, v = _cut(u, rows, count), _cut(v, count, columns)
+    # What lies beside the vectors counts where there are fewer of them than elements: on the longer side.
+    known = isinstance(rows, int) and isinstance(columns, int)
+    tall = not square and not (known and rows < columns)
+    wide = not square and not (known and rows > columns)
     # x = u diag(s) v.
     inner = None if to_s is None else diagonal_matrix(to_s)
     outside = None
@@ -321,13 +326,13 @@ def _svd_rule(full: bool, inputs: Any, outputs: Any, gradients: Any) -> Any:
     if to_u is not None:
         turned = product(swap(u), to_u)
         inner = total(inner, _times(_times(squares, _minus(turned, swap(turned))), row(s)))
-        if rows > columns:
+        if tall:
             beside = _minus(to_u, product(u, turned))
             outside = product(_times(beside, row(inverse)), v)
     if to_v is not None:
         turned = product(v, swap(to_v))
         inner = total(inner, _times(column(s), _times(squares, _minus(turned, swap(turned)))))
-        if columns > rows:
+        if wide:
             beside = _minus(to_v, product(swap(turned), v))
             outside = total(outside, product(u, _times(column(inverse), beside)))
     return [total(product(u, inner, v), outside)]

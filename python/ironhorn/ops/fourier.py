@@ -59,9 +59,9 @@ def _adjoint(function: Any) -> Any:
     return rule
 
 
-_FFT = _core.HostFunction("fft", lambda a, b: _parts(np.fft.fft(_complex(a, b))), _adjoint(lambda: _FFT))
-_FFT2 = _core.HostFunction("fft2", lambda a, b: _parts(np.fft.fft2(_complex(a, b))), _adjoint(lambda: _FFT2))
-_IFFT2 = _core.HostFunction("ifft2", lambda a, b: _parts(np.fft.ifft2(_complex(a, b))), _adjoint(lambda: _IFFT2))
+_FFT: Any = _core.HostFunction("fft", lambda a, b: _parts(np.fft.fft(_complex(a, b))), _adjoint(lambda: _FFT))
+_FFT2: Any = _core.HostFunction("fft2", lambda a, b: _parts(np.fft.fft2(_complex(a, b))), _adjoint(lambda: _FFT2))
+_IFFT2: Any = _core.HostFunction("ifft2", lambda a, b: _parts(np.fft.ifft2(_complex(a, b))), _adjoint(lambda: _IFFT2))
 
 
 @op
