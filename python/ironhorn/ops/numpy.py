@@ -8,9 +8,9 @@ from ironhorn.ops.creation import *
 from ironhorn.ops.cumulative import *
 from ironhorn.ops.determinant import slogdet as slogdet
 from ironhorn.ops.einsum import *
-from ironhorn.ops.mapping import vectorize as vectorize
 from ironhorn.ops.elementary import *
 from ironhorn.ops.joining import *
+from ironhorn.ops.mapping import vectorize as vectorize
 from ironhorn.ops.matrices import *
 from ironhorn.ops.nan_reduction import *
 from ironhorn.ops.padding import *
