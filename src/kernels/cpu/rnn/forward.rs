@@ -350,7 +350,7 @@ impl<'a, T: Recurrent> Slice<'a, T> {
             let pass = gates::Reset {
                 z: &self.z[start + row * z_stride + width..][..width],
                 previous: &before[hidden.start + unit..][..count],
-                reset: &mut after[unit..][..count],
+                product: &mut after[unit..][..count],
                 gate: self
                     .gates
                     .as_deref_mut()
@@ -374,10 +374,7 @@ impl<'a, T: Recurrent> Slice<'a, T> {
                 width,
                 previous: &stacked[own.clone()],
                 hidden: &mut next[own],
-                memory: match shape.cell.has_memory() {
-                    true => &mut self.memory[row * units + unit..][..count],
-                    false => &mut [],
-                },
+                memory: if shape.cell.has_memory() { &mut self.memory[row * units + unit..][..count] } else { &mut [] },
                 units,
                 gates: self.gates.as_deref_mut().map(|gates| {
                     &mut gates[(row * shape.time + step) * saved + unit..(row * shape.time + step + 1) * saved]

@@ -156,7 +156,7 @@ pub(super) struct Reset<'a, T> {
     /// Hidden states before the step, as many as there are units in the block.
     pub previous: &'a [T],
     /// `r h`
-    pub reset: &'a mut [T],
+    pub product: &'a mut [T],
     /// The activated gate, to save.
     pub gate: Option<&'a mut [T]>,
 }
@@ -165,7 +165,7 @@ for_each_isa_fused! { pub(super) fn reset<T: Recurrent>(pass: Reset<'_, T>) = re
 
 #[inline(always)]
 fn reset_body<const FUSED: bool, T: Recurrent>(pass: Reset<'_, T>) {
-    let Reset { z, previous, reset, mut gate } = pass;
+    let Reset { z, previous, product, mut gate } = pass;
     for at in (0..previous.len()).step_by(LANES) {
         let count = (previous.len() - at).min(LANES);
         let (mut r, mut h) = (load(z, at, count), load(previous, at, count));
@@ -173,7 +173,7 @@ fn reset_body<const FUSED: bool, T: Recurrent>(pass: Reset<'_, T>) {
             r[lane] = r[lane].v_sigmoid::<FUSED>();
             h[lane] = r[lane] * h[lane];
         }
-        store(&h, reset, at, count);
+        store(&h, product, at, count);
         if let Some(gate) = &mut gate {
             store(&r, gate, at, count);
         }
@@ -262,7 +262,7 @@ fn gru_backward<T: Recurrent>(reset_after: bool, pass: &mut Backward<'_, T>, at:
         let (gate, candidate) = (z[lane], c[lane]);
         z[lane] = dh[lane] * (previous[lane] - candidate) * gate * (T::ONE - gate);
         c[lane] = dh[lane] * (T::ONE - gate) * (T::ONE - candidate * candidate);
-        dh[lane] = dh[lane] * gate;
+        dh[lane] *= gate;
     }
     store(&dh, pass.hidden_gradient, at, count);
     pass.put(first, &z, at, count);
@@ -284,7 +284,7 @@ fn simple_backward<T: Recurrent>(activation: Activation, pass: &mut Backward<'_,
     let mut dz = load(pass.hidden_gradient, at, count);
     let h = load(pass.hidden, at, count);
     match activation {
-        Activation::Tanh => (0..LANES).for_each(|lane| dz[lane] = dz[lane] * (T::ONE - h[lane] * h[lane])),
+        Activation::Tanh => (0..LANES).for_each(|lane| dz[lane] *= T::ONE - h[lane] * h[lane]),
         Activation::Relu => {
             (0..LANES).for_each(|lane| dz[lane] = if h[lane] > T::ZERO { dz[lane] } else { T::ZERO });
         }
