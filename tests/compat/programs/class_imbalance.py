@@ -8,11 +8,10 @@ from keras import layers
 random = np.random.RandomState(15)
 x = random.standard_normal((1200, 8)).astype("float32")
 y = (x[:, 0] + x[:, 1] * x[:, 2] + 0.5 * random.standard_normal(1200) > 2.2).astype("float32")[:, None]
-model = start(
-    keras.Sequential(
-        [keras.Input((8,)), layers.Normalization(), layers.Dense(16, activation="relu"), layers.Dense(1, "sigmoid")]
-    )
-)
+normalize = layers.Normalization()
+normalize.adapt(x)
+network = start(keras.Sequential([keras.Input((8,)), layers.Dense(16, activation="relu"), layers.Dense(1, "sigmoid")]))
+model = keras.Sequential([keras.Input((8,)), normalize, network])
 model.compile(
     keras.optimizers.Adam(0.01),
     keras.losses.BinaryFocalCrossentropy(gamma=1.0),

@@ -20,7 +20,7 @@ model = start(
             layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
             layers.LayerNormalization(),
             layers.SeparableConv2D(12, 3, activation="relu6"),
-            layers.AveragePooling2D(),
+            layers.AveragePooling2D(2),
             layers.Cropping2D(((0, 0), (0, 0))),
             layers.Flatten(),
             layers.Dense(2, activation="softmax"),
