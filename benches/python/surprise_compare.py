@@ -1,10 +1,10 @@
 """Every algorithm of Surprise: seconds to fit and to test, beside scikit-surprise in the same process.
 
-    python benches/python/surprise_compare.py [--ratings 1000209 --users 6040 --items 3706] [--file u.data] [algorithm ...]
+    python benches/python/surprise_compare.py [--ratings 1000209 --users 6040 --items 3706] [--file u.data] [name ...]
 
 Both libraries get the same trainset and the same seeds, take turns, and must agree on every prediction to 1e-9 before
-their times are printed. Ratings come from a tab-separated file (user, item, rating), or are made up: popular items, users
-of different zeal, tastes of rank five. The last column compares `test` with building its list of predictions in Python.
+their times are printed. Ratings come from a tab-separated file (user, item, rating), or are made up: popular items,
+users of different zeal, tastes of rank five. The last column compares `test` with building its list of predictions.
 """
 
 import argparse
