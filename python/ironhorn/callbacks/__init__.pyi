@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ironhorn.callbacks.backup_and_restore import BackupAndRestore as BackupAndRestore
 from ironhorn.callbacks.callback import Callback as Callback
 from ironhorn.callbacks.callback_list import CallbackList as CallbackList
 from ironhorn.callbacks.csv_logger import CSVLogger as CSVLogger

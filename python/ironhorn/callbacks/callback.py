@@ -24,6 +24,12 @@ class Callback:
         ```
     """
 
+    _kept_state: tuple[str, ...] = ()
+    """Attributes that `BackupAndRestore` keeps: plain values, and at most one list of arrays."""
+
+    _runs_last = False
+    """Whether a `CallbackList` calls this callback after the others."""
+
     def __init__(self) -> None:
         self.params: dict[str, Any] | None = None
         self._model: Any = None

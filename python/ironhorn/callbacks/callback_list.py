@@ -53,6 +53,8 @@ class CallbackList(Callback):
         if self._progbar is None and add_progbar:
             self._progbar = ProgbarLogger()
             self.callbacks.append(self._progbar)
+        # A stable order: `BackupAndRestore` must see what the others have done.
+        self.callbacks.sort(key=lambda callback: getattr(type(callback), "_runs_last", False) is True)
         if model is not None:
             self.set_model(model)
         self.set_params(params)

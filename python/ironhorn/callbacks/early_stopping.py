@@ -27,6 +27,8 @@ class EarlyStopping(MonitorCallback):
         ```
     """
 
+    _kept_state = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
+
     def __init__(
         self,
         monitor: str = "val_loss",

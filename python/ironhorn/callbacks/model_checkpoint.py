@@ -27,6 +27,8 @@ class ModelCheckpoint(MonitorCallback):
         ValueError: If `filepath` does not end as it must, or `save_freq` is neither.
     """
 
+    _kept_state = ("best", "_batches_since_saving", "_last_batch")
+
     def __init__(
         self,
         filepath: Any,

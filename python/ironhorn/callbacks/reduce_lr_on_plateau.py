@@ -27,6 +27,8 @@ class ReduceLROnPlateau(MonitorCallback):
         ValueError: If `factor` is 1 or more.
     """
 
+    _kept_state = ("best", "wait", "cooldown_counter")
+
     def __init__(
         self,
         monitor: str = "val_loss",

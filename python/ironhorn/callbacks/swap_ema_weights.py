@@ -20,6 +20,8 @@ class SwapEMAWeights(Callback):
         ValueError: When training starts, if no optimizer has `use_ema=True`.
     """
 
+    _kept_state = ("_swapped",)
+
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch

@@ -55,7 +55,7 @@ class Model(Trainer, Layer):
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy or pickle keeps: not the programs, which are traced anew."""
         state = super().__getstate__()
-        for name in ("_step_functions", "_ready_to_predict", "_trained_by"):
+        for name in ("_step_functions", "_ready_to_predict", "_trained_by", "_fit_position"):
             state.pop(name, None)
         return state
 

@@ -83,6 +83,17 @@ def set_global_seed(seed: int) -> None:
     _GLOBAL = SeedGenerator(seed, name="global_seed_generator")
 
 
+def current_global_state() -> list[int] | None:
+    """The state of the generator of unseeded draws; None while nothing was drawn from it."""
+    return None if _GLOBAL is None else [int(word) for word in _GLOBAL.state.numpy()]
+
+
+def set_global_state(state: list[int] | None) -> None:
+    """Puts the generator of unseeded draws into a state that `current_global_state` returned."""
+    if state is not None:
+        global_seed_generator().state.assign(np.array(state, "uint32"))
+
+
 def draw_seed(seed: Any) -> Any:
     """A seed as ops take it: from an integer, a generator, a tensor, or None for the global generator.
 

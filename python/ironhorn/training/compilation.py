@@ -41,6 +41,7 @@ class Compilation:
     _step_functions: dict[tuple[str, int], StepFunction]
     _ready_to_predict: tuple[int | None, StepFunction | None]
     _trained_by: Any
+    _fit_position: Any
 
     def __init__(self) -> None:
         values: dict[str, Any] = {
@@ -60,6 +61,7 @@ class Compilation:
             "_step_functions": {},
             "_ready_to_predict": (None, None),
             "_trained_by": None,
+            "_fit_position": None,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -374,6 +376,13 @@ class Compilation:
                     state.build(y, y_pred)
             if to_train and self.optimizer is not None and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
+    def _trace_train_step(self, batch: Any) -> None:
+        """Traces `train_step` without running it, which makes all variables that it makes."""
+        from ironhorn.backend.tracing import abstract_call
+
+        with build_lock():
+            abstract_call(self.train_step, (tree.map_structure(_spec, batch),), {})
 
     def _outputs_for(self, x: Any) -> Any:
         from ironhorn.backend.tracing import abstract_call

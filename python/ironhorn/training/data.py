@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ironhorn import tree
-from ironhorn.errors import UnsupportedError
+from ironhorn.errors import FileFormatError, UnsupportedError
 from ironhorn.training.arrays import (
     check_lengths,
     convert_structure,
@@ -23,6 +23,7 @@ from ironhorn.training.arrays import (
     named_leaves,
     resolve_sample_weight,
 )
+from ironhorn.training.position import numpy_state, set_numpy_state
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -184,7 +185,10 @@ class ArrayData:
         self.arrays = pack_x_y_sample_weight(x, y, sample_weight)
         self.source = ArraySource(self.arrays)
         self._order: np.ndarray | None = None
+        self._state_before_order: Any = None
         self._seen = 0
+        self._epoch: ArrayEpoch | None = None
+        self._resumed = False
 
     @property
     def num_batches(self) -> int:
@@ -197,8 +201,9 @@ class ArrayData:
 
     def epoch(self) -> ArrayEpoch:
         """Returns the next epoch; with `steps_per_epoch` it goes on where the last one stopped."""
-        if self._seen == 0:
+        if self._seen == 0 and not self._resumed:
             self._order = self._new_order()
+        self._resumed = False
         first = self._seen
         steps = self.passes_per_epoch - first
         if self.steps_per_epoch is not None:
@@ -206,7 +211,48 @@ class ArrayData:
                 warn_out_of_data(steps, self.steps_per_epoch)
             steps = min(steps, self.steps_per_epoch)
         self._seen = (first + steps) % self.passes_per_epoch
-        return ArrayEpoch(self._order, first, steps)
+        self._epoch = ArrayEpoch(self._order, first, steps)
+        return self._epoch
+
+    def position(self, steps: int) -> dict[str, Any]:
+        """Returns where the data stands, for `seek`.
+
+        Args:
+            steps: Steps that are done of the epoch at work; 0 between epochs.
+        """
+        first = self._epoch.first_step if steps and self._epoch is not None else self._seen
+        # Where a new order is drawn next, only the generator's own state counts.
+        before = self._state_before_order if steps or first else None
+        return {
+            "samples": self.samples,
+            "batch_size": self.batch_size,
+            "first": first,
+            "steps": steps,
+            "state_before_order": before,
+        }
+
+    def check_position(self, position: dict[str, Any]) -> None:
+        """Raises `FileFormatError` if a position is that of other data."""
+        if set(position) != {"samples", "batch_size", "first", "steps", "state_before_order"}:
+            raise FileFormatError("was made with data that is no array")
+        found = {name: position[name] for name in ("samples", "batch_size")}
+        if found != {"samples": self.samples, "batch_size": self.batch_size}:
+            raise FileFormatError(
+                f"was made with {found['samples']} samples in batches of {found['batch_size']}, this is data of "
+                f"{self.samples} samples in batches of {self.batch_size}"
+            )
+
+    def seek(self, position: dict[str, Any]) -> None:
+        """Goes to a place that `position` returned: draws its order again. Moves NumPy's global generator.
+
+        Args:
+            position: The place.
+        """
+        if position["state_before_order"] is not None:
+            set_numpy_state(position["state_before_order"])
+            self._order = self._new_order()
+        self._seen = position["first"]
+        self._resumed = position["steps"] > 0
 
     def batch(self, order: np.ndarray | None, step: int) -> Any:
         """Gathers the rows of one step, for `run_eagerly`."""
@@ -218,6 +264,7 @@ class ArrayData:
     def _new_order(self) -> np.ndarray | None:
         if not self.shuffle:
             return None
+        self._state_before_order = numpy_state()
         if self.shuffle == "batch":
             starts = range(0, self.samples, self.batch_size)
             batches = [np.arange(start, min(start + self.batch_size, self.samples)) for start in starts]
@@ -242,30 +289,36 @@ class BatchData:
     """Batches from a Python iterable.
 
     Args:
-        make_iterator: Returns an iterator over the batches of one pass.
+        make_iterator: Returns an iterator over the batches of one pass, without so many of the first ones.
         num_batches: Batches of a pass, if known.
         steps_per_epoch: Steps that count as an epoch; one pass when `None`.
         class_weight: Weight per class, applied to each batch.
         on_epoch_begin: Called before each epoch.
         on_epoch_end: Called after each epoch.
+        one_pass: Whether all iterators are one and the same, so that what was taken is gone.
     """
 
     def __init__(
         self,
-        make_iterator: Callable[[], Iterator[Any]],
+        make_iterator: Callable[[int], Iterator[Any]],
         num_batches: int | None,
         steps_per_epoch: int | None,
         class_weight: dict[int, float] | None = None,
         on_epoch_begin: Callable[[], None] | None = None,
         on_epoch_end: Callable[[], None] | None = None,
+        one_pass: bool = False,
     ):
         self._make_iterator = make_iterator
+        self._one_pass = one_pass
         self._known_batches = num_batches
         self.steps_per_epoch = steps_per_epoch
         self._class_weight = class_weight
         self._on_epoch_begin = on_epoch_begin
         self._on_epoch_end = on_epoch_end
         self._iterator: Iterator[Any] | None = None
+        self._state_before_order: Any = None
+        self._taken = 0
+        self._done = 0
 
     @property
     def num_batches(self) -> int | None:
@@ -290,13 +343,14 @@ class BatchData:
         if self._on_epoch_begin is not None:
             self._on_epoch_begin()
         limit = self.steps_per_epoch
-        steps = 0
+        steps, self._done = self._done, 0
         restarted = False
         while limit is None or steps < limit:
             try:
                 batch = next(self._current())
             except StopIteration:
                 self._iterator = None
+                self._taken = 0
                 if steps == 0 and not restarted:
                     restarted = True
                     continue
@@ -306,14 +360,53 @@ class BatchData:
                     self._known_batches = steps
                 break
             steps += 1
+            self._taken += 1
             yield self._convert(batch)
         if self._on_epoch_end is not None:
             self._on_epoch_end()
 
     def _current(self) -> Iterator[Any]:
         if self._iterator is None:
-            self._iterator = self._make_iterator()
+            self._state_before_order = numpy_state()
+            self._iterator = self._make_iterator(0)
         return self._iterator
+
+    def position(self, steps: int) -> dict[str, Any]:
+        """Returns where the data stands, for `seek`.
+
+        Args:
+            steps: Steps that are done of the epoch at work; 0 between epochs.
+        """
+        before = self._state_before_order if self._taken else None
+        return {"batches": self._known_batches, "taken": self._taken, "steps": steps, "state_before_order": before}
+
+    def check_position(self, position: dict[str, Any]) -> None:
+        """Raises `FileFormatError` if a position is that of other data."""
+        if set(position) != {"batches", "taken", "steps", "state_before_order"}:
+            raise FileFormatError("was made with arrays, this is data that comes in batches")
+        found = position["batches"]
+        if None not in (found, self._known_batches) and found != self._known_batches:
+            raise FileFormatError(f"was made with data of {found} batches, this has {self._known_batches}")
+
+    def seek(self, position: dict[str, Any]) -> None:
+        """Goes to a place that `position` returned. Moves NumPy's global generator.
+
+        A `PyDataset` goes to the batch at once; from anything else the batches before it are taken and dropped.
+
+        Args:
+            position: The place.
+        """
+        self._taken, self._done = position["taken"], position["steps"]
+        if self._one_pass:
+            iterator = self._current()
+            for _ in itertools.islice(iterator, self._taken):
+                pass
+            return
+        self._iterator = None
+        if self._taken:
+            set_numpy_state(position["state_before_order"])
+            self._state_before_order = position["state_before_order"]
+            self._iterator = self._make_iterator(self._taken)
 
     def _convert(self, batch: Any) -> Any:
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
@@ -374,12 +467,12 @@ def make_data(
             "Argument `class_weight` is not supported for Python generators: yield (x, y, sample_weight) instead."
         )
     if hasattr(x, "__next__"):
-        return BatchData(lambda: iter(x), None, steps_per_epoch)
+        return BatchData(lambda skip: iter(x), None, steps_per_epoch, one_pass=True)
     try:
         batches: int | None = len(x)
     except TypeError:
         batches = None
-    return BatchData(lambda: iter(x), batches, steps_per_epoch, class_weight)
+    return BatchData(lambda skip: itertools.islice(iter(x), skip, None), batches, steps_per_epoch, class_weight)
 
 
 def _is_torch(x: Any) -> bool:
@@ -396,15 +489,15 @@ def _from_py_dataset(
             f"{type(dataset).__name__}.use_multiprocessing is not supported: use workers=n, which are threads."
         )
 
-    def indices() -> Iterator[int]:
+    def indices(skip: int) -> Iterator[int]:
         if batches is None:
-            return itertools.count()
-        return iter(np.random.permutation(batches).tolist() if shuffle else range(batches))
+            return itertools.count(skip)
+        return iter((np.random.permutation(batches).tolist() if shuffle else range(batches))[skip:])
 
-    def iterator() -> Iterator[Any]:
+    def iterator(skip: int) -> Iterator[Any]:
         if workers <= 1:
-            return (dataset[index] for index in indices())
-        return _prepare_ahead(dataset, indices(), workers, int(getattr(dataset, "max_queue_size", 10)))
+            return (dataset[index] for index in indices(skip))
+        return _prepare_ahead(dataset, indices(skip), workers, int(getattr(dataset, "max_queue_size", 10)))
 
     return BatchData(
         iterator,

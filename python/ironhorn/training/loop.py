@@ -152,6 +152,7 @@ def run_epoch(
     steps_per_execution: int,
     clock: GroupClock,
     stopped: Callable[[], bool],
+    done: int = 0,
 ) -> tuple[dict[str, Any], int]:
     """Runs one epoch of training or evaluation.
 
@@ -163,15 +164,15 @@ def run_epoch(
         steps_per_execution: Steps between batch hooks.
         clock: Chooses the number of steps per call where nobody listens.
         stopped: Whether a callback asked to stop.
+        done: Steps of the epoch that were done before, where an interrupted `fit` goes on.
 
     Returns:
         The logs of the last step, as Python numbers, and the number of steps done.
     """
     if isinstance(data, BatchData):
-        return _run_batches(function, data, callbacks, phase, steps_per_execution, stopped)
+        return _run_batches(function, data, callbacks, phase, steps_per_execution, stopped, done)
     listens = callbacks.listens(phase)
     epoch = data.epoch()
-    done = 0
     outputs: Any = None
     while done < epoch.steps:
         steps = min(steps_per_execution if listens else max(clock.steps, steps_per_execution), epoch.steps - done)
@@ -194,10 +195,10 @@ def _run_batches(
     phase: str,
     steps_per_execution: int,
     stopped: Callable[[], bool],
+    done: int,
 ) -> tuple[dict[str, Any], int]:
     listens = callbacks.listens(phase)
     batches = data.epoch()
-    done = 0
     outputs: Any = None
     while group := list(itertools.islice(batches, steps_per_execution)):
         if listens:

@@ -26,6 +26,7 @@ from ironhorn.training.data import (
 from ironhorn.training.exclusive import training
 from ironhorn.training.logs import pythonify_logs
 from ironhorn.training.loop import GroupClock, run_epoch, run_predict, to_arrays
+from ironhorn.training.position import FitPosition
 
 _SECONDS_PER_CALL_SHOWN = 0.1
 _SECONDS_PER_CALL_SILENT = 0.5
@@ -115,22 +116,31 @@ class Trainer(Compilation):
             self._build_for(data.example())
             callback_list = self._callback_list(callbacks, verbose, epochs, data.num_batches, add_history=True)
             object.__setattr__(self, "stop_training", False)
+            outer = self._fit_position
+            object.__setattr__(self, "_fit_position", FitPosition(self, data, validation, callback_list))
             try:
                 epoch_numbers = range(initial_epoch, epochs)
                 self._run_epochs(data, callback_list, epoch_numbers, verbose, validation, validation_freq)
             except BaseException:
                 callback_list.interrupted()
                 raise
+            finally:
+                object.__setattr__(self, "_fit_position", outer)
         return self.history
 
     def _run_epochs(
         self, data: Any, callbacks: Any, epochs: range, verbose: Any, validation: Any, validation_freq: Any
     ) -> None:
         clock, validation_clock = _clock(verbose), _clock(0)
+        position = self._fit_position
         callbacks.on_train_begin()
+        if position.restored:
+            epochs = range(position.epoch, position.epoch if self.stop_training else epochs.stop)
         logs: dict[str, Any] | None = None
         for epoch in epochs:
-            self.reset_metrics()
+            done = position.take_steps()
+            if not done:
+                self.reset_metrics()
             callbacks.on_epoch_begin(epoch)
             epoch_logs, steps = run_epoch(
                 self.make_train_function(),
@@ -140,9 +150,12 @@ class Trainer(Compilation):
                 self.steps_per_execution,
                 clock,
                 lambda: self.stop_training,
+                done,
             )
             if steps == 0:
                 break
+            if steps == done and not epoch_logs:
+                epoch_logs = pythonify_logs(self.get_metrics_result())
             if validation is not None and _is_due(epoch, validation_freq):
                 results = self._run_evaluation(validation, callbacks, validation_clock)
                 epoch_logs.update({f"val_{name}": value for name, value in results.items()})
@@ -150,7 +163,7 @@ class Trainer(Compilation):
             logs = epoch_logs
             if self.stop_training:
                 break
-        if self.optimizer is not None and self.optimizer.built and len(epochs):
+        if self.optimizer is not None and self.optimizer.built and (len(epochs) or position.restored):
             self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]
         callbacks.on_train_end(logs)
 
