@@ -138,13 +138,10 @@ class Bidirectional(Layer):
         return (output, *states, *states) if self.return_state else output
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
-        """Returns the mask of the steps if all outputs are returned; states have none."""
+        """Returns the mask of the steps if all outputs are returned; last states, which come after them, have none."""
         mask = mask[0] if isinstance(mask, list | tuple) else mask
-        outputs = [mask if self.return_sequences else None] * (2 if self.merge_mode is None else 1)
-        if self.return_state:
-            states = len(self.forward_layer.compute_mask(sequences, mask)) - 1
-            return [*outputs, *[None] * (2 * states)]
-        return outputs if self.merge_mode is None else outputs[0]
+        mask = mask if self.return_sequences else None
+        return (mask, mask) if self.merge_mode is None else mask
 
     @property
     def states(self) -> tuple[Any, ...] | None:
