@@ -49,9 +49,9 @@ def compute_dtype(dtype: Any) -> str:
     Returns:
         The name of the dtype to compute in.
     """
-    from ironhorn import backend
+    from ironhorn import backend, dtype_policies
 
-    return backend.standardize_dtype(getattr(dtype, "compute_dtype", None) or dtype or backend.floatx())
+    return dtype_policies.get(dtype or backend.floatx()).compute_dtype
 
 
 def unknown_name(kind: str, name: Any, known: Iterable[str]) -> UnknownObjectError:
@@ -74,7 +74,9 @@ def unknown_name(kind: str, name: Any, known: Iterable[str]) -> UnknownObjectErr
             f"Pass a name (one of {', '.join(choices)}), an instance, or a function."
         )
     by_lower_case = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=5, cutoff=0.6)
+    # Swapped letters are the likeliest slip: a name of the same length goes first.
+    close.sort(key=lambda choice: abs(len(choice) - len(name)))
     hint = f" Did you mean {by_lower_case[close[0]]!r}?" if close else ""
     return UnknownObjectError(
         f"Unknown {kind} {name!r}.{hint} Known names: {', '.join(choices)}. "

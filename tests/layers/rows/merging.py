@@ -32,4 +32,7 @@ ROWS = [
     Row(
         "Concatenate", lambda k: k.layers.Concatenate(axis=1), inputs=_TWO, note="mask-axis", mask=_MASKS, carried=True
     ),
+    Row("Dot", lambda k: k.layers.Dot(axes=1), inputs=[(2, 3), (2, 3)]),
+    Row("Dot", lambda k: k.layers.Dot(axes=(2, 1)), inputs=[(2, 3, 4), (2, 4, 5)], note="matrices", varying=(1,)),
+    Row("Dot", lambda k: k.layers.Dot(axes=-1, normalize=True), inputs=[(2, 3, 4), (2, 5, 4)], note="normalize"),
 ]
