@@ -47,6 +47,7 @@ FAST = {
     "KNNWithZScore": lambda: KNNWithZScore(verbose=False),
     "KNNBaseline": lambda: KNNBaseline(verbose=False, sim_options={"name": "pearson_baseline", "user_based": False}),
     "sparse": lambda: KNNWithMeans(verbose=False, sparse=True),
+    "sparse items": lambda: KNNBasic(k=5, verbose=False, sparse=True, sim_options={"user_based": False}),
     "SVD": lambda: SVD(random_state=0),
     "unbiased": lambda: SVD(random_state=0, biased=False),
     "SVDpp": lambda: SVDpp(random_state=0),

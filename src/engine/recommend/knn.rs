@@ -118,6 +118,7 @@ impl Neighbors<'_> {
         found.sort_unstable_by(nearer);
     }
 
+    /// Makes `scratch.row` the similarities of `x`.
     fn fill_row(&self, similarities: &Similarities, x: usize, scratch: &mut NeighborScratch) {
         if scratch.current == Some(x) {
             return;
@@ -153,6 +154,22 @@ impl Estimator for Neighbors<'_> {
             (Source::Dense(_), _) => Grouping::Any,
             (Source::Rows(_), true) => Grouping::ByUser,
             (Source::Rows(_), false) => Grouping::ByItem,
+        }
+    }
+
+    fn scores(&self, users: &[Option<usize>], out: &mut [f64], scratch: &mut NeighborScratch) {
+        let n_items = self.shape().1;
+        let mut ask = |index: usize, item: usize| {
+            out[index * n_items + item] = match self.estimate(users[index], Some(item), scratch) {
+                Estimate::Value(value) | Estimate::Supported(value, _) => value,
+                Estimate::Unknown | Estimate::TooFew => f64::NAN,
+            };
+        };
+        // Where similarities are computed on demand, one row of them serves one x.
+        if self.user_based {
+            (0..users.len()).for_each(|index| (0..n_items).for_each(|item| ask(index, item)));
+        } else {
+            (0..n_items).for_each(|item| (0..users.len()).for_each(|index| ask(index, item)));
         }
     }
 
