@@ -15,6 +15,7 @@ from ironhorn.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from ironhorn.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from ironhorn.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from ironhorn.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
+from ironhorn.callbacks.tensorboard import TensorBoard as TensorBoard
 from ironhorn.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
 ALL: dict[str, Any]
