@@ -169,6 +169,8 @@ pub struct RatingTable {
     ratings: Arc<Ratings>,
 }
 
+type Row<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f64>>);
+type Matrices<'py, T> = (Bound<'py, PyArray2<T>>, Bound<'py, PyArray2<f64>>);
 type Grouped<'py> =
     (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f64>>);
 
@@ -222,11 +224,7 @@ impl RatingTable {
     }
 
     /// Columns and ratings of one row.
-    fn row<'py>(
-        &self,
-        py: Python<'py>,
-        row: usize,
-    ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f64>>)> {
+    fn row<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Row<'py>> {
         if row >= self.ratings.n_users() {
             return Err(PyValueError::new_err(format!("row {row} of {}", self.ratings.n_users())));
         }
@@ -444,7 +442,7 @@ pub fn slope_one_deviations<'py>(
     py: Python<'py>,
     by_user: &RatingTable,
     truncated: bool,
-) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>)> {
+) -> PyResult<Matrices<'py, i64>> {
     let n = by_user.ratings.n_items();
     let found = enter(py, |interrupt| deviations(&by_user.ratings, truncated, &mut CtrlC(interrupt)))?;
     Ok((matrix(py, n, n, found.frequencies), matrix(py, n, n, found.deviations)))
@@ -458,7 +456,7 @@ pub struct SimilarityTable {
 
 #[pymethods]
 impl SimilarityTable {
-    /// `measure` is "cosine", "msd", "pearson" or "pearson_baseline", which takes the mean, biases of columns and rows, and
+    /// `measure` is "cosine", "msd", "pearson" or `"pearson_baseline"`, which takes the mean, biases of columns and rows, and
     /// the shrinkage.
     #[new]
     #[pyo3(signature = (ratings, measure, min_support, baselines=None))]
@@ -735,7 +733,7 @@ impl RatingEstimator {
         users: PyReadonlyArray1<'py, i64>,
         n: usize,
         seen: Option<&RatingTable>,
-    ) -> PyResult<(Bound<'py, PyArray2<i32>>, Bound<'py, PyArray2<f64>>)> {
+    ) -> PyResult<Matrices<'py, i32>> {
         let users = users.as_slice()?;
         let seen = seen.map(|table| table.ratings.as_ref());
         let (items, estimates) = with_model!(py, self, model => {

@@ -247,11 +247,11 @@ impl SlopeOne<'_> {
         let n = self.by_user.n_items();
         let expected = (self.by_user.n_users(), n * n, n * n);
         let received = (self.user_means.len(), self.frequencies.len(), self.deviations.len());
-        fits("user_mean, freq, dev", expected, received)
+        fits("user_mean, freq, dev", &expected, &received)
     }
 }
 
-fn fits<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, received: T) -> Result<()> {
+fn fits<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, received: &T) -> Result<()> {
     if expected == received {
         return Ok(());
     }
@@ -302,8 +302,8 @@ impl Clusters<'_> {
     /// Arrays that do not fit together.
     pub fn check(&self) -> Result<()> {
         let (n_users, n_items) = (self.user_cluster_means.len(), self.item_cluster_means.len());
-        fits("avg_cocltr", n_users * n_items, self.co_cluster_means.len())?;
-        fits("user_mean, item_mean", self.shape(), (self.user_means.len(), self.item_means.len()))?;
+        fits("avg_cocltr", &(n_users * n_items), &self.co_cluster_means.len())?;
+        fits("user_mean, item_mean", &self.shape(), &(self.user_means.len(), self.item_means.len()))?;
         for (name, clusters, count) in
             [("cltr_u", self.user_clusters, n_users), ("cltr_i", self.item_clusters, n_items)]
         {

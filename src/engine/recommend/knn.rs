@@ -119,7 +119,7 @@ impl Neighbors<'_> {
     }
 
     /// Makes `scratch.row` the similarities of `x`.
-    fn fill_row(&self, similarities: &Similarities, x: usize, scratch: &mut NeighborScratch) {
+    fn fill_row(similarities: &Similarities, x: usize, scratch: &mut NeighborScratch) {
         if scratch.current == Some(x) {
             return;
         }
@@ -193,7 +193,7 @@ impl Estimator for Neighbors<'_> {
                 self.select(rated.items, &values[x * n..(x + 1) * n], &mut found);
             }
             Source::Rows(similarities) => {
-                self.fill_row(similarities, x, scratch);
+                Self::fill_row(similarities, x, scratch);
                 self.select(rated.items, &scratch.row, &mut found);
             }
         }

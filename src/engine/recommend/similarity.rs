@@ -343,7 +343,7 @@ impl Similarities {
             Measure::Msd => self.upper(&mut out, monitor, msd)?,
             Measure::Pearson => self.upper(&mut out, monitor, pearson)?,
             &Measure::PearsonBaseline { shrinkage, .. } => {
-                self.upper(&mut out, monitor, |sums| shrunk(sums, shrinkage))?
+                self.upper(&mut out, monitor, |sums| shrunk(sums, shrinkage))?;
             }
         }
         mirror(&mut out, n, monitor, |value| value)?;
