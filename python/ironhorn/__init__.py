@@ -22,11 +22,13 @@ if TYPE_CHECKING:
         config,
         constraints,
         datasets,
+        dtype_policies,
         errors,
         initializers,
         layers,
         losses,
         metrics,
+        mixed_precision,
         models,
         ops,
         optimizers,
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
         utils,
     )
     from ironhorn.backend import GradientTape, KerasTensor, Operation, Variable, grad, name_scope, value_and_grad
+    from ironhorn.dtype_policies import DTypePolicy, FloatDTypePolicy
     from ironhorn.initializers import Initializer
     from ironhorn.layers import Input, InputSpec, Layer
-    from ironhorn.layers.dtype_policy import DTypePolicy
     from ironhorn.losses import Loss
     from ironhorn.metrics import Metric
     from ironhorn.models import Model, Sequential
@@ -56,11 +58,13 @@ _SUBMODULES = (
     "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "errors",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
@@ -74,7 +78,8 @@ _SUBMODULES = (
 )
 # Where each name of the package comes from.
 _ORIGINS = {
-    "DTypePolicy": "ironhorn.layers.dtype_policy",
+    "DTypePolicy": "ironhorn.dtype_policies",
+    "FloatDTypePolicy": "ironhorn.dtype_policies",
     "GradientTape": "ironhorn.backend",
     "Initializer": "ironhorn.initializers",
     "Input": "ironhorn.layers",
@@ -97,6 +102,7 @@ _ORIGINS = {
 
 __all__ = [
     "DTypePolicy",
+    "FloatDTypePolicy",
     "GradientTape",
     "Initializer",
     "Input",
@@ -118,12 +124,14 @@ __all__ = [
     "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "errors",
     "grad",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "name_scope",
     "ops",

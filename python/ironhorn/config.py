@@ -9,7 +9,7 @@ from ironhorn.backend.config import (
     set_floatx,
     set_image_data_format,
 )
-from ironhorn.layers.dtype_policy import dtype_policy, set_dtype_policy
+from ironhorn.dtype_policies.dtype_policy import dtype_policy, set_dtype_policy
 from ironhorn.training.progress import (
     disable_interactive_logging,
     enable_interactive_logging,

@@ -12,6 +12,7 @@ use ironhorn_engine::ops::control::while_loop::WhileLoop;
 use ironhorn_engine::ops::{Graph, Op, Value};
 use ironhorn_engine::program::Program;
 use ironhorn_engine::runtime::recorder::{Mode, Operand, Recorder};
+use ironhorn_engine::runtime::variable::Variable;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -21,11 +22,13 @@ use super::recording;
 use super::symbolic_dim;
 use super::tensor::Tensor;
 
-/// A finished function: what it computes, and the values around it that it reads, which stand behind its own inputs.
+/// A finished function: what it computes, and the values around it that it reads, which stand behind its own inputs. What the
+/// variables that a branch has written are worth then stands behind what it returns.
 #[derive(Clone)]
 struct Function {
     program: Arc<Program>,
     captures: Vec<Operand>,
+    written: Vec<Arc<Variable>>,
 }
 
 /// A function being traced to become the body of an op. Enter it, call the function with `inputs`, `finish` with what the
@@ -39,9 +42,16 @@ pub struct Body {
 
 #[pymethods]
 impl Body {
-    /// The function takes tensors like `carries`, and one slice of each of `sequences` along its first axis.
+    /// The function takes tensors like `carries`, and one slice of each of `sequences` along its first axis. One branch of a
+    /// `cond` may write variables.
     #[new]
-    fn new(py: Python<'_>, carries: Vec<PyRef<'_, Tensor>>, sequences: Vec<PyRef<'_, Tensor>>) -> PyResult<Self> {
+    #[pyo3(signature = (carries, sequences, is_branch=false))]
+    fn new(
+        py: Python<'_>,
+        carries: Vec<PyRef<'_, Tensor>>,
+        sequences: Vec<PyRef<'_, Tensor>>,
+        is_branch: bool,
+    ) -> PyResult<Self> {
         let mut specs: Vec<Spec> = carries.iter().map(|carry| carry.operand.spec.clone()).collect();
         for sequence in &sequences {
             let spec = &sequence.operand.spec;
@@ -51,7 +61,7 @@ impl Body {
             };
             specs.push(Spec::new(Shape(rest.to_vec()), spec.dtype));
         }
-        let recorder = Recorder::new(Mode::Body);
+        let recorder = Recorder::new(if is_branch { Mode::Branch } else { Mode::Body });
         let inputs = specs.into_iter().map(|spec| recorder.input(spec)).collect();
         Ok(Body { recorder, inputs, finished: Mutex::new(None) })
     }
@@ -60,6 +70,12 @@ impl Body {
     #[getter]
     fn inputs(&self) -> Vec<Tensor> {
         self.inputs.iter().cloned().map(Tensor::new).collect()
+    }
+
+    /// Whether the function has written a variable.
+    #[getter]
+    fn has_written(&self) -> bool {
+        self.recorder.has_written_any()
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -77,9 +93,9 @@ impl Body {
     /// Ends the function with its results.
     fn finish(&self, py: Python<'_>, outputs: Vec<PyRef<'_, Tensor>>) -> PyResult<()> {
         let outputs: Vec<Operand> = outputs.iter().map(|output| output.operand.clone()).collect();
-        let (program, _, captures) = guarded(py, || self.recorder.finish(&outputs))?;
+        let (program, written, captures) = guarded(py, || self.recorder.finish(&outputs))?;
         *self.finished.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Function { program: Arc::new(program), captures });
+            Some(Function { program: Arc::new(program), captures, written });
         Ok(())
     }
 }
@@ -151,14 +167,59 @@ fn unite(functions: &[Function], shared: &[Operand]) -> Result<(Vec<body::Body>,
     Ok((bodies, operands))
 }
 
-/// What the one body or the other returns. Bodies of a `cond` have no inputs of their own: all they read is captured.
+impl Function {
+    /// The function that ends with the values of all of `variables`, in their order: of those that it did not write, what they
+    /// are worth before it, `before`.
+    fn writing(&self, variables: &[Arc<Variable>], before: &[Operand]) -> Function {
+        let mut program = Program::clone(&self.program);
+        let mut captures = self.captures.clone();
+        let values = program.outputs.split_off(program.outputs.len() - self.written.len());
+        for (variable, before) in variables.iter().zip(before) {
+            let place = self.written.iter().position(|written| written.id == variable.id);
+            let value = place.map_or_else(
+                || {
+                    captures.push(before.clone());
+                    program.graph.input(before.spec.clone())
+                },
+                |place| values[place],
+            );
+            program.outputs.push(value);
+        }
+        Function { program: Arc::new(program), captures, written: variables.to_vec() }
+    }
+}
+
+/// What the one body or the other returns. Bodies of a `cond` have no inputs of their own: all they read is captured. Variables
+/// that either writes are written with what they are worth behind the one that was chosen.
 #[pyfunction]
 pub fn cond(py: Python<'_>, condition: &Tensor, on_true: &Body, on_false: &Body) -> PyResult<Vec<Tensor>> {
-    let functions = [on_true.function().or_raise(py)?, on_false.function().or_raise(py)?];
+    let mut functions = [on_true.function().or_raise(py)?, on_false.function().or_raise(py)?];
+    let mut written: Vec<Arc<Variable>> = Vec::new();
+    for variable in functions.iter().flat_map(|function| &function.written) {
+        if written.iter().all(|known| known.id != variable.id) {
+            written.push(Arc::clone(variable));
+        }
+    }
+    let before: Vec<Operand> = written.iter().map(recording::read).collect();
+    for function in &mut functions {
+        *function = function.writing(&written, &before);
+    }
     let (mut bodies, mut operands) = guarded(py, || unite(&functions, &[]))?;
     let (on_false, on_true) = (bodies.remove(1), bodies.remove(0));
+    let first = on_true.outputs().len() - written.len();
+    let is_same = |operand: &Operand, before: &Operand| match (&operand.link, &before.link) {
+        (Some(a), Some(b)) => Arc::ptr_eq(&a.recorder, &b.recorder) && a.value == b.value,
+        _ => false,
+    };
+    let places = before.iter().map(|before| operands.iter().position(|operand| is_same(operand, before)));
+    let places = places.enumerate().filter_map(|(i, place)| Some((first + i, place?))).collect();
     operands.insert(0, condition.operand.clone());
-    Ok(tensors(recording::apply(py, Op::Cond(Cond { on_true, on_false }), &operands)?))
+    let mut results = recording::apply(py, Op::Cond(Cond { on_true, on_false, written: places }), &operands)?;
+    let values = results.split_off(results.len() - written.len());
+    for (variable, value) in written.iter().zip(&values) {
+        recording::write(py, variable, value)?;
+    }
+    Ok(tensors(results))
 }
 
 /// `outputs` with a derivative by `arguments` that `rule`, a body of the gradients of the outputs, gives: its results are those

@@ -59,7 +59,7 @@ pub fn operand(value: &Bound<'_, PyAny>) -> PyResult<Loose> {
         return Ok(strong(tensor.borrow().operand.clone()));
     }
     if let Ok(variable) = value.cast::<VariableStorage>() {
-        return Ok(strong(variable.borrow().read_operand()?));
+        return Ok(strong(variable.borrow().read_operand(py)?));
     }
     let scalar = |number: f64, dtype, weak| -> PyResult<Loose> {
         Ok(Loose { operand: Operand::eager(Array::scalar(number, dtype).or_raise(py)?), weak })

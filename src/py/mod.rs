@@ -54,6 +54,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(convert::tensor, module)?)?;
     module.add_function(wrap_pyfunction!(convert::symbolic_shape, module)?)?;
     module.add_function(wrap_pyfunction!(recording::push_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(recording::set_autocast, module)?)?;
     module.add_function(wrap_pyfunction!(recording::pop_scope, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_tracing, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_recording, module)?)?;

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use ironhorn_engine::core::{Array, Error};
+use ironhorn_engine::core::{Array, DType, Error};
 use ironhorn_engine::ops::Op;
 use ironhorn_engine::runtime::eager;
-use ironhorn_engine::runtime::recorder::{Mode, Operand, Recorder};
+use ironhorn_engine::runtime::recorder::{Operand, Recorder};
+use ironhorn_engine::runtime::variable::Variable;
 use pyo3::prelude::*;
 
 use super::enter::guarded;
@@ -18,6 +19,8 @@ struct Recording {
     traces: Vec<Option<Arc<Recorder>>>,
     tape: Option<(Arc<Recorder>, usize)>,
     scopes: Vec<String>,
+    /// The type that variables are read in by the layer that is being called, where it is not their own.
+    autocast: Option<DType>,
 }
 
 thread_local! {
@@ -37,17 +40,36 @@ pub fn tape() -> Option<Arc<Recorder>> {
     })
 }
 
-/// What reads of variables go through: a body captures what the trace or tape around it reads.
-pub fn variable_reader() -> Option<Arc<Recorder>> {
+/// What reads of a variable go through: a body captures what the trace or tape around it reads, unless it wrote the variable.
+pub fn variable_reader(variable: &Variable) -> Option<Arc<Recorder>> {
     RECORDING.with_borrow(|recording| {
         for trace in recording.traces.iter().rev() {
             match trace {
-                Some(trace) if trace.mode == Mode::Body => {}
+                Some(trace) if trace.mode.is_body() && !trace.has_written(variable) => {}
                 other => return other.clone(),
             }
         }
         recording.tape.as_ref().map(|(tape, _)| Arc::clone(tape))
     })
+}
+
+/// What a variable is worth here and now: a place in the trace, or data (which an open tape remembers reading).
+pub fn read(variable: &Arc<Variable>) -> Operand {
+    match variable_reader(variable) {
+        Some(recorder) => recorder.read(variable),
+        None => Operand::eager(variable.get()),
+    }
+}
+
+/// Changes a variable, to a value of its type; in a trace, when the program runs.
+pub fn write(py: Python<'_>, variable: &Arc<Variable>, value: &Operand) -> PyResult<()> {
+    match (trace(), &value.array) {
+        (Some(trace), _) => trace.write(variable, value).or_raise(py),
+        (None, Some(array)) => variable.set(array.clone()).or_raise(py),
+        (None, None) => {
+            Err(super::errors::raise(py, "TracedValueError", "a traced value cannot be stored outside its trace"))
+        }
+    }
 }
 
 pub fn push_trace(trace: Arc<Recorder>) {
@@ -123,6 +145,20 @@ pub fn push_scope(name: String) {
 pub fn pop_scope() {
     RECORDING.with_borrow_mut(|recording| recording.scopes.pop());
     apply_scope();
+}
+
+/// The type that float variables are read in on this thread.
+pub fn autocast() -> Option<DType> {
+    RECORDING.with_borrow(|recording| recording.autocast)
+}
+
+/// Says what type float variables are read in from now on; `None` is their own.
+#[pyfunction]
+#[pyo3(signature = (dtype))]
+pub fn set_autocast(py: Python<'_>, dtype: Option<&str>) -> PyResult<()> {
+    let dtype = dtype.map(|name| super::convert::dtype(py, name)).transpose()?;
+    RECORDING.with_borrow_mut(|recording| recording.autocast = dtype);
+    Ok(())
 }
 
 /// Whether this thread is tracing a function.

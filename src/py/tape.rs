@@ -96,8 +96,8 @@ impl Tape {
         for source in &sources {
             found.push(match source.cast::<VariableStorage>() {
                 // A body has captured what the trace around it read.
-                Ok(variable) if recorder.mode == Mode::Body => {
-                    GradientSource::Operand(variable.borrow().read_operand()?)
+                Ok(variable) if recorder.mode.is_body() => {
+                    GradientSource::Operand(recording::read(variable.borrow().inner()?))
                 }
                 Ok(variable) => GradientSource::Variable(Arc::clone(variable.borrow().inner()?)),
                 Err(_) => GradientSource::Operand(convert::operand(source)?.operand),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use ironhorn_engine::core::DType;
 use ironhorn_engine::runtime::recorder::Operand;
 use ironhorn_engine::runtime::variable::Variable;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::errors::OrRaise;
 use super::tensor::Tensor;
 use super::{convert, numpy_array, recording};
 
@@ -15,16 +15,21 @@ use super::{convert, numpy_array, recording};
 #[pyclass(module = "ironhorn._core", subclass, dict, weakref)]
 pub struct VariableStorage {
     pub variable: Option<Arc<Variable>>,
+    /// Whether layers that compute in another type than their weights' read it in that type.
+    #[pyo3(get, set)]
+    pub autocast: bool,
 }
 
 impl VariableStorage {
-    /// The value here and now: a place in the trace, or data (which an open tape remembers reading).
-    pub fn read_operand(&self) -> PyResult<Operand> {
-        let variable = self.inner()?;
-        Ok(match recording::variable_reader() {
-            Some(recorder) => recorder.read(variable),
-            None => Operand::eager(variable.get()),
-        })
+    /// The value here and now, in the type that the layer being called computes in.
+    pub fn read_operand(&self, py: Python<'_>) -> PyResult<Operand> {
+        let operand = recording::read(self.inner()?);
+        convert::cast(py, operand, self.type_when_read()?)
+    }
+
+    fn type_when_read(&self) -> PyResult<DType> {
+        let own = self.inner()?.spec().dtype;
+        Ok(recording::autocast().filter(|_| self.autocast && own.is_float()).unwrap_or(own))
     }
 
     pub fn inner(&self) -> PyResult<&Arc<Variable>> {
@@ -39,7 +44,7 @@ impl VariableStorage {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, pyo3::types::PyDict>>) -> Self {
-        VariableStorage { variable: None }
+        VariableStorage { variable: None, autocast: true }
     }
 
     /// Gives the variable its first value, and with it its shape and type for good.
@@ -58,9 +63,8 @@ impl VariableStorage {
     }
 
     /// The value as a tensor.
-    fn read(&self) -> PyResult<Tensor> {
-        self.inner()?;
-        Ok(Tensor::new(self.read_operand()?))
+    fn read(&self, py: Python<'_>) -> PyResult<Tensor> {
+        Ok(Tensor::new(self.read_operand(py)?))
     }
 
     /// Changes the value; in a trace, when the program runs.
@@ -68,17 +72,7 @@ impl VariableStorage {
         let variable = self.inner()?;
         let operand = convert::operand(value)?.operand;
         let operand = convert::cast(py, operand, variable.spec().dtype)?;
-        match recording::trace() {
-            Some(trace) => trace.write(variable, &operand).or_raise(py),
-            None => match operand.array {
-                Some(array) => variable.set(array).or_raise(py),
-                None => Err(super::errors::raise(
-                    py,
-                    "TracedValueError",
-                    "a traced value cannot be stored outside its trace",
-                )),
-            },
-        }
+        recording::write(py, variable, &operand)
     }
 
     /// The value as a NumPy array of its own; never traced.
@@ -90,6 +84,12 @@ impl VariableStorage {
     #[getter]
     fn storage_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         numpy_array::shape_tuple(py, &self.inner()?.spec().shape)
+    }
+
+    /// The type that the value is read in here and now.
+    #[getter]
+    fn read_dtype(&self) -> PyResult<&'static str> {
+        Ok(self.type_when_read()?.name())
     }
 
     #[getter]

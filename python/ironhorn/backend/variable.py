@@ -33,7 +33,7 @@ class Variable(_core.VariableStorage):
         shape: lengths of the axes, when `initializer` makes the value.
         dtype: element type; that of the first value, or `floatx()`.
         trainable: whether optimizers change it.
-        autocast: whether mixed precision may cast it; there is none in this version, so nothing is cast.
+        autocast: whether layers that compute in another type than their weights' read it in that type.
         aggregation: how replicas would be joined. There is one, so every choice means the same.
         synchronization: must be "auto": there are no replicas to synchronise.
         name: name of the variable, unique within its layer.
@@ -103,7 +103,7 @@ class Variable(_core.VariableStorage):
 
     @property
     def value(self) -> Any:
-        """The value here and now, a tensor."""
+        """The value here and now, a tensor; in a layer of mixed precision of the type that the layer computes in."""
         return self.read()
 
     @property
@@ -113,8 +113,8 @@ class Variable(_core.VariableStorage):
 
     @property
     def dtype(self) -> str:
-        """Name of the element type."""
-        return self.storage_dtype
+        """Name of the element type; inside a layer of mixed precision that in which the value is read."""
+        return self.read_dtype
 
     @property
     def ndim(self) -> int:
@@ -171,8 +171,9 @@ class Variable(_core.VariableStorage):
     def __deepcopy__(self, memo: dict[int, Any]) -> "Variable":
         twin = Variable(
             self.numpy(),
-            dtype=self.dtype,
+            dtype=self.storage_dtype,
             trainable=self._trainable,
+            autocast=self.autocast,
             name=self.name,
             regularizer=self.regularizer,
             constraint=self.constraint,
@@ -182,8 +183,8 @@ class Variable(_core.VariableStorage):
         return twin
 
     def __reduce__(self) -> Any:
-        kept = (self.numpy(), self.dtype, self._trainable, self.name, self.path, self.regularizer, self.constraint)
-        return _restore, kept
+        kept = (self.numpy(), self.storage_dtype, self._trainable, self.autocast, self.name, self.path)
+        return _restore, (*kept, self.regularizer, self.constraint)
 
     def __hash__(self) -> int:
         return id(self) >> 4
@@ -217,10 +218,23 @@ class Variable(_core.VariableStorage):
 
 
 def _restore(
-    value: np.ndarray, dtype: str, trainable: bool, name: str, path: str, regularizer: Any, constraint: Any
+    value: np.ndarray,
+    dtype: str,
+    trainable: bool,
+    autocast: bool,
+    name: str,
+    path: str,
+    regularizer: Any,
+    constraint: Any,
 ) -> Variable:
     variable = Variable(
-        value, dtype=dtype, trainable=trainable, name=name, regularizer=regularizer, constraint=constraint
+        value,
+        dtype=dtype,
+        trainable=trainable,
+        autocast=autocast,
+        name=name,
+        regularizer=regularizer,
+        constraint=constraint,
     )
     variable.path = path
     return variable

@@ -17,10 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ironhorn import backend, ops, regularizers, tree
+from ironhorn import _core, backend, dtype_policies, ops, regularizers, tree
 from ironhorn.backend import tracing
-from ironhorn.errors import UnsupportedError
-from ironhorn.layers import dtype_policy as dtype_policies
 from ironhorn.layers.auto_config import arguments_as_config, signature_of_constructor
 from ironhorn.layers.call_spec import (
     CallSpec,
@@ -38,15 +36,17 @@ from ironhorn.random import SeedGenerator
 
 _serials = itertools.count()
 _build_lock = threading.RLock()
-_COMPUTED_IN = ("float32", "float64")
+# The autocast state inside a layer that leaves its variables as they are, though a layer around it does not.
+_AS_THEY_ARE = "none"
 
 
 class _CallContext(threading.local):
-    """What layer calls of one thread share: the nesting of calls and the value of `training`."""
+    """What layer calls of one thread share: the nesting of calls, the value of `training`, the dtype of variables."""
 
     depth = 0
     training: Any = None
     scope: Any = None
+    autocast: str | None = None
 
 
 _context = _CallContext()
@@ -191,9 +191,7 @@ class Layer(LayerState, backend.Operation):
         backend.Operation.__init__(self, name=name)
         keep = functools.partial(object.__setattr__, self)
         keep("_initialized", True)
-        policy = dtype_policies.get(dtype)
-        _require_supported(policy, self)
-        keep("_dtype_policy", policy)
+        keep("_dtype_policy", dtype_policies.get(dtype))
         self.activity_regularizer = regularizers.get(activity_regularizer)
         input_dim = kwargs.pop("input_dim", None)
         input_shape = (input_dim,) if input_dim is not None else kwargs.pop("input_shape", None)
@@ -269,9 +267,20 @@ class Layer(LayerState, backend.Operation):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         policy = dtype_policies.get(value)
-        _require_supported(policy, self)
-        object.__setattr__(self, "_dtype_policy", policy)
+        if isinstance(self._dtype_policy, dtype_policies.DTypePolicyMap) and self.path:
+            if self.path in self._dtype_policy:
+                del self._dtype_policy[self.path]
+            self._dtype_policy[self.path] = policy
+        else:
+            object.__setattr__(self, "_dtype_policy", policy)
         backend.structure_changed()
+
+    @property
+    def _own_policy(self) -> dtype_policies.DTypePolicy:
+        """The policy, or what the map of policies has for this layer."""
+        policy = self._dtype_policy
+        is_map = isinstance(policy, dtype_policies.DTypePolicyMap)
+        return policy[self.path] if is_map and self.path else policy  # type: ignore[index]
 
     @property
     def dtype(self) -> str:
@@ -281,12 +290,12 @@ class Layer(LayerState, backend.Operation):
     @property
     def compute_dtype(self) -> str:
         """The dtype of the computation."""
-        return self._dtype_policy.compute_dtype
+        return self._own_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
         """The dtype of the weights."""
-        return self._dtype_policy.variable_dtype
+        return self._own_policy.variable_dtype
 
     @property
     def input_dtype(self) -> str:
@@ -332,9 +341,7 @@ class Layer(LayerState, backend.Operation):
         layers = self._flatten_layers()
         key = (
             self._generation_offset,
-            tuple(
-                (layer._serial, layer._trainable, layer._dtype_policy.name) for layer in layers if layer._initialized
-            ),
+            tuple((layer._serial, layer._trainable, layer._own_policy.name) for layer in layers if layer._initialized),
             tuple((id(variable), variable.trainable) for variable in self.variables),
         )
         number = self._generations.setdefault(key, len(self._generations))
@@ -407,7 +414,8 @@ class Layer(LayerState, backend.Operation):
                 kwargs[name] = value
             else:
                 args.append(value)
-        return tracing.abstract_call(self.call, tuple(args), kwargs)
+        with self._autocast_scope():
+            return tracing.abstract_call(self.call, tuple(args), kwargs)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns what `build_from_config` needs to make the weights again: the shapes given to `build`."""
@@ -440,7 +448,7 @@ class Layer(LayerState, backend.Operation):
             name.removesuffix("_shape"): map_shapes(lambda one: backend.KerasTensor(one, dtype=self.input_dtype), shape)
             for name, shape in shapes.items()
         }
-        with self._scope():
+        with self._scope(), self._autocast_scope():
             tracing.abstract_call(self.call, (), tensors)
         object.__setattr__(self, "_build_shapes_dict", shapes)
         self.built = True
@@ -495,7 +503,8 @@ class Layer(LayerState, backend.Operation):
             _context.depth += 1
             _context.training = training
             try:
-                outputs = self._run(args, kwargs)
+                with self._autocast_scope():
+                    outputs = self._run(args, kwargs)
             except Exception as error:
                 self._explain(error, spec)
                 raise
@@ -600,6 +609,30 @@ class Layer(LayerState, backend.Operation):
         finally:
             _context.scope = outer
 
+    @contextmanager
+    def _autocast_scope(self) -> Iterator[None]:
+        """Lets float variables be read in the dtype that this layer computes in, where it is another than theirs."""
+        outer, compute_dtype = _context.autocast, self.compute_dtype
+        if outer is None:
+            inner = None if compute_dtype == self.variable_dtype else compute_dtype
+        elif self.autocast and "float" in compute_dtype:
+            inner = compute_dtype
+        else:
+            inner = _AS_THEY_ARE
+        if inner == outer:
+            yield
+            return
+        self._set_autocast(inner)
+        try:
+            yield
+        finally:
+            self._set_autocast(outer)
+
+    @staticmethod
+    def _set_autocast(dtype: str | None) -> None:
+        _context.autocast = dtype
+        _core.set_autocast(None if dtype == _AS_THEY_ARE else dtype)
+
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs' specifications; the graph node is added by `__call__`."""
         return self.compute_output_spec(*args, **kwargs)
@@ -622,7 +655,8 @@ class Layer(LayerState, backend.Operation):
                 "`def compute_output_shape(self, input_shape): ...`."
             )
         tensors = [map_shapes(lambda shape: backend.KerasTensor(shape, dtype=self.compute_dtype), s) for s in shapes]
-        outputs = tracing.abstract_call(self.call, tuple(tensors), {})
+        with self._autocast_scope():
+            outputs = tracing.abstract_call(self.call, tuple(tensors), {})
         return tree.map_structure(lambda tensor: tuple(tensor.shape), outputs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -633,7 +667,8 @@ class Layer(LayerState, backend.Operation):
             **kwargs: Keyword arguments of `call`.
         """
         if type(self).compute_output_shape is Layer.compute_output_shape:
-            return tracing.abstract_call(self.call, args, kwargs)
+            with self._autocast_scope():
+                return tracing.abstract_call(self.call, args, kwargs)
         spec = CallSpec(self._call_signature, args, kwargs)
         shape = self.compute_output_shape(**shapes_for(self.compute_output_shape, spec, type(self).__name__))
         if not isinstance(shape, list | tuple | dict):
@@ -729,7 +764,9 @@ class Layer(LayerState, backend.Operation):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Makes a layer from what `get_config` returned."""
         if isinstance(config.get("dtype"), dict):
-            config = {**config, "dtype": dtype_policies.deserialize(config["dtype"]).name}
+            policy = dtype_policies.deserialize(config["dtype"])
+            is_map = isinstance(policy, dtype_policies.DTypePolicyMap)
+            config = {**config, "dtype": policy if is_map else policy.name}
         try:
             return cls(**config)
         except TypeError as error:
@@ -780,16 +817,6 @@ def _writes_arguments(cls: type[Layer]) -> bool:
 
 
 Layer.build = _wrap_build(Layer.build)  # type: ignore[method-assign]
-
-
-def _require_supported(policy: dtype_policies.DTypePolicy, layer: Layer) -> None:
-    dtype = policy.compute_dtype
-    if "float" in dtype and dtype not in _COMPUTED_IN:
-        raise UnsupportedError(
-            f"Layer '{layer.name}' ({type(layer).__name__}) asks for computation in {dtype} (dtype policy "
-            f"'{policy.name}'), which is not supported. Use dtype='float32' or 'float64', or "
-            "`ironhorn.config.set_dtype_policy('float32')`."
-        )
 
 
 def _has_unbuilt_layers(layer: Layer) -> bool:

@@ -65,7 +65,7 @@ class LayerState:
                 given.
             dtype: Dtype of the weight; the layer's `variable_dtype` if not given.
             trainable: Whether an optimizer changes it.
-            autocast: Kept for Keras' signature; computation and weights share their dtype.
+            autocast: Whether layers that compute in another dtype than that of their weights read it in that dtype.
             regularizer: Penalty on the weight, added to the loss.
             constraint: Projection applied after each update.
             aggregation: How replicas are combined: `"none"`, `"mean"`, `"sum"` or `"only_first_replica"`.
@@ -100,7 +100,12 @@ class LayerState:
             initializer = "glorot_uniform" if "float" in dtype else "zeros"
         with self._scope():
             variable = backend.Variable(
-                initializer=initializers.get(initializer), shape=sizes, dtype=dtype, trainable=trainable, name=name
+                initializer=initializers.get(initializer),
+                shape=sizes,
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                name=name,
             )
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)

@@ -44,16 +44,19 @@ def _fill(structure: Any, tensors: list[Any]) -> Any:
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """What `true_fn` or `false_fn` returns, whichever `pred` chooses; only that one runs.
 
+    The functions may write variables, and draw random numbers; of the one that is not chosen nothing is written.
+
     Args:
         pred: boolean scalar.
         true_fn: function of no arguments.
-        false_fn: function of no arguments that returns the same structure, shapes and types as `true_fn`.
+        false_fn: function of no arguments that returns the same structure, shapes and types as `true_fn`. Where the
+            functions are called for what they write, one may return a tensor (as `variable.assign` does) and the other
+            None; then nothing is returned.
 
     Returns:
         The structure that the functions return, with a tensor in the place of every leaf that is not None.
 
     Raises:
-        UnsupportedError: if a function writes a variable while a model is traced.
         ShapeError: if the functions return different shapes or types.
 
     Example:
@@ -66,14 +69,14 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
         raise TypeError("ops.cond takes a condition and two functions of no arguments")
     if not (isinstance(pred, _core.Tensor) and pred.is_traced):
         return _tensors(true_fn() if bool(_as_tensor(pred)) else false_fn())
-    bodies, results = [], []
-    for function in (true_fn, false_fn):
-        body = _core.Body([], [])
+    bodies, results = [_core.Body([], [], is_branch=True) for _ in range(2)], []
+    for function, body in zip((true_fn, false_fn), bodies, strict=True):
         with body:
-            result = _tensors(function())
-            body.finish(_present(result))
-        bodies.append(body)
-        results.append(result)
+            results.append(_tensors(function()))
+    if any(result is None for result in results) and any(body.has_written for body in bodies):
+        results = [None, None]
+    for result, body in zip(results, bodies, strict=True):
+        body.finish(_present(result))
     try:
         tree.assert_same_structure(*results)
         if [leaf is None for leaf in tree.flatten(results[0])] != [leaf is None for leaf in tree.flatten(results[1])]:

@@ -12,6 +12,9 @@ from ironhorn.optimizers.adamax import Adamax as Adamax
 from ironhorn.optimizers.ftrl import Ftrl as Ftrl
 from ironhorn.optimizers.lamb import Lamb as Lamb
 from ironhorn.optimizers.lion import Lion as Lion
+from ironhorn.optimizers.loss_scale_optimizer import LossScaleOptimizer as LossScaleOptimizer
+from ironhorn.optimizers.multi_optimizer import MultiOptimizer as MultiOptimizer
+from ironhorn.optimizers.multi_optimizer import OptimizerMap as OptimizerMap
 from ironhorn.optimizers.muon import Muon as Muon
 from ironhorn.optimizers.nadam import Nadam as Nadam
 from ironhorn.optimizers.optimizer import Optimizer as Optimizer

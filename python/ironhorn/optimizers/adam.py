@@ -106,7 +106,7 @@ class Adam(Optimizer):
             [self._momentums[index] for index in indices],
             [self._velocities[index] for index in indices],
             [self._velocity_hats[index] for index in indices] if self.amsgrad else None,
-            ops.add(self._iterations, 1),
+            ops.add(self.iterations, 1),
             learning_rate,
             self.beta_1,
             self.beta_2,

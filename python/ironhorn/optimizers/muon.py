@@ -143,7 +143,7 @@ class Muon(Optimizer):
             [self._momentums[index]],
             [self._velocities[index]],
             None,
-            ops.add(self._iterations, 1),
+            ops.add(self.iterations, 1),
             learning_rate,
             self.adam_beta_1,
             self.adam_beta_2,

@@ -28,12 +28,12 @@ class Optimizer:
         ema_momentum: Share of the old average that is kept per step; in [0, 1].
         ema_overwrite_frequency: Replace the weights by their average every so many steps; `None` for only at the end.
         loss_scale_factor: Factor applied to the loss before gradients are taken and divided out afterwards.
-        gradient_accumulation_steps: Not supported; `None` is the only value.
+        gradient_accumulation_steps: Update the weights only every so many steps, with the average of the steps'
+            gradients; at least 2. `iterations` then counts updates. `None` updates in every step.
         name: Name of the optimizer and scope of its variables.
 
     Raises:
         ValueError: For values out of range or more than one clipping argument.
-        UnsupportedError: For `gradient_accumulation_steps`.
 
     Example:
         ```python
@@ -61,10 +61,10 @@ class Optimizer:
         self._variables: list[Any] = []
         if kwargs:
             raise ValueError(f"Argument(s) not recognized: {kwargs}")
-        if gradient_accumulation_steps is not None:
-            raise UnsupportedError(
-                f"gradient_accumulation_steps={gradient_accumulation_steps} is not supported. Use a batch_size "
-                f"{gradient_accumulation_steps} times as large: it gives the same average gradient."
+        if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
+            raise ValueError(
+                "`gradient_accumulation_steps` must be an integer >= 2, or None to update in every step. Received: "
+                f"gradient_accumulation_steps={gradient_accumulation_steps}"
             )
         clipping = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         if sum(value is not None for value in clipping.values()) > 1:
@@ -91,11 +91,12 @@ class Optimizer:
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
-        self.gradient_accumulation_steps = None
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self._trainable_variables: list[Any] = []
         self._variable_index: dict[int, int] = {}
         self._model_variables_moving_average: list[Any] = []
+        self._accumulated_gradients: list[Any] = []
         self._undecayed: set[int] = set()
         self._undecayed_names: tuple[str, ...] = ()
         with backend.name_scope(self.name):
@@ -125,7 +126,9 @@ class Optimizer:
 
     @property
     def iterations(self) -> Any:
-        """Variable with the number of steps done."""
+        """The number of updates: a variable, or with gradient accumulation a tensor computed from one."""
+        if self.gradient_accumulation_steps:
+            return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
         return self._iterations
 
     @property
@@ -165,6 +168,8 @@ class Optimizer:
         self._check_super_called()
         if self.use_ema:
             self._model_variables_moving_average = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulated_gradients = self.add_optimizer_variables(variables, "gradient_accumulator")
         self._variable_index = {id(variable): index for index, variable in enumerate(variables)}
         self._trainable_variables = list(variables)
         self.built = True
@@ -328,20 +333,44 @@ class Optimizer:
         grads, trainable_variables = self._without_missing_gradients(grads, trainable_variables)
         if self.loss_scale_factor is not None:
             grads = [gradient / self.loss_scale_factor for gradient in grads]
-        grads = self._clip_gradients(grads)
-        learning_rate = self.learning_rate
-        decays = self._decays(trainable_variables)
-        if not self._fused_update(grads, trainable_variables, learning_rate, decays):
-            self._apply_weight_decay(trainable_variables, learning_rate)
-            for gradient, variable in zip(grads, trainable_variables, strict=True):
-                self.update_step(gradient, variable, learning_rate)
-            self._after_update()
+        if self.gradient_accumulation_steps:
+            self._accumulate(grads, trainable_variables)
+        else:
+            self._update_variables(grads, trainable_variables)
         if self.use_ema:
             self._update_model_variables_moving_average()
         for variable in trainable_variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable.value))
         self._iterations.assign_add(1)
+
+    def _update_variables(self, grads: list[Any], variables: list[Any]) -> None:
+        """Clips the gradients, shrinks the variables and takes the step."""
+        grads = self._clip_gradients(grads)
+        learning_rate = self.learning_rate
+        decays = self._decays(variables)
+        if not self._fused_update(grads, variables, learning_rate, decays):
+            self._apply_weight_decay(variables, learning_rate)
+            for gradient, variable in zip(grads, variables, strict=True):
+                self.update_step(gradient, variable, learning_rate)
+            self._after_update()
+
+    def _accumulate(self, grads: list[Any], variables: list[Any]) -> None:
+        """Adds the gradients to those of the steps before; in the last step of a group updates with their mean."""
+        steps = self.gradient_accumulation_steps
+        sums = [self._accumulated_gradients[self._get_variable_index(variable)] for variable in variables]
+        totals = [ops.add(gradient, total) for gradient, total in zip(grads, sums, strict=True)]
+
+        def update() -> None:
+            self._update_variables([ops.divide(total, steps) for total in totals], variables)
+            for total in self._accumulated_gradients:
+                total.assign(ops.zeros(total.shape, dtype=total.dtype))
+
+        def wait() -> None:
+            for variable, total in zip(sums, totals, strict=True):
+                variable.assign(total)
+
+        ops.cond(ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0), update, wait)
 
     def scale_loss(self, loss: Any) -> Any:
         """Multiplies the loss by `loss_scale_factor`, if there is one.
@@ -412,7 +441,7 @@ class Optimizer:
         Args:
             store: A mapping, such as an HDF5 group.
         """
-        for index, variable in enumerate(self._variables):
+        for index, variable in enumerate(self.variables):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
@@ -422,17 +451,18 @@ class Optimizer:
             store: What `save_own_variables` filled. With another number of variables nothing is loaded and a
                 warning says so, as in Keras.
         """
-        if len(store.keys()) != len(self._variables):
+        variables = self.variables
+        if len(store.keys()) != len(variables):
             import warnings
 
             hint = "" if self.built else " The optimizer has not been built yet: build it before loading."
             warnings.warn(
-                f"Skipping variable loading for optimizer '{self.name}', because it has {len(self._variables)} "
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} "
                 f"variables whereas the saved optimizer has {len(store.keys())} variables.{hint}",
                 stacklevel=2,
             )
             return
-        for index, variable in enumerate(self._variables):
+        for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
 
     def get_config(self) -> dict[str, Any]:
@@ -570,10 +600,10 @@ class Optimizer:
     def _update_model_variables_moving_average(self) -> None:
         overwrite = None
         if self.ema_overwrite_frequency:
-            step = ops.add(self._iterations, 1)
+            step = ops.add(self.iterations, 1)
             overwrite = ops.equal(ops.mod(step, self.ema_overwrite_frequency), 0)
         for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
-            seen = ops.cast(ops.not_equal(self._iterations, 0), variable.dtype)
+            seen = ops.cast(ops.not_equal(self.iterations, 0), variable.dtype)
             momentum = ops.multiply(seen, self.ema_momentum)
             new_average = ops.add(
                 ops.multiply(momentum, average), ops.multiply(ops.subtract(1.0, momentum), variable.value)

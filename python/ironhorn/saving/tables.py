@@ -37,7 +37,7 @@ def _fill() -> None:
     """Read every `ALL` once."""
     if _forward:
         return
-    from ironhorn.layers.dtype_policy import DTypePolicy
+    from ironhorn.dtype_policies import DTypePolicy, DTypePolicyMap, FloatDTypePolicy
     from ironhorn.models import Model, Sequential
     from ironhorn.models.functional import Functional
     from ironhorn.random import SeedGenerator
@@ -47,6 +47,8 @@ def _fill() -> None:
         ("keras", "Model"): Model,
         ("keras", "Functional"): Functional,
         ("keras", "DTypePolicy"): DTypePolicy,
+        ("keras", "FloatDTypePolicy"): FloatDTypePolicy,
+        ("keras.dtype_policies", "DTypePolicyMap"): DTypePolicyMap,
         ("keras.random", "SeedGenerator"): SeedGenerator,
     }
     backward: dict[Any, tuple[str, str]] = {
@@ -54,6 +56,8 @@ def _fill() -> None:
         Model: ("keras", "Model"),
         Functional: ("keras.src.models.functional", "Functional"),
         DTypePolicy: ("keras", "DTypePolicy"),
+        FloatDTypePolicy: ("keras", "FloatDTypePolicy"),
+        DTypePolicyMap: ("keras.dtype_policies", "DTypePolicyMap"),
         SeedGenerator: ("keras.random", "SeedGenerator"),
     }
     forward[("keras.src.models.functional", "Functional")] = Functional

@@ -62,6 +62,11 @@ impl DType {
         matches!(self, Bfloat16 | Float16 | Float32 | Float64)
     }
 
+    /// float16 or bfloat16: stored in 16 bits, computed in float32.
+    pub fn is_half(self) -> bool {
+        matches!(self, Bfloat16 | Float16)
+    }
+
     /// float32 or float64: the types that kernels compute in.
     pub fn is_compute_float(self) -> bool {
         matches!(self, Float32 | Float64)

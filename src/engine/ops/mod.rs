@@ -76,8 +76,8 @@ pub trait Operation: Clone + Eq + Hash + Debug + Send + Sync + 'static {
         Effects::Pure
     }
 
-    /// For an update: which input each output is the new value of.
-    fn updated_inputs(&self) -> Vec<usize> {
+    /// Which input each output is the new value of, if it is one's.
+    fn updated_inputs(&self) -> Vec<Option<usize>> {
         Vec::new()
     }
 
@@ -148,7 +148,7 @@ macro_rules! registry {
             pub fn effects(&self) -> Effects {
                 match self { $(Op::$name(op) => op.effects(),)* }
             }
-            pub fn updated_inputs(&self) -> Vec<usize> {
+            pub fn updated_inputs(&self) -> Vec<Option<usize>> {
                 match self { $(Op::$name(op) => op.updated_inputs(),)* }
             }
             pub fn promotion(&self) -> Promotion {
@@ -271,11 +271,11 @@ pub fn expect_inputs(inputs: &[&Spec], count: usize) -> Result<()> {
     }
 }
 
-/// Fails unless every input has a type that kernels compute in, and all have the same one.
+/// Fails unless every input is of floats, and all of the same type.
 pub fn expect_float(inputs: &[&Spec]) -> Result<DType> {
     let dtype = inputs[0].dtype;
-    if !dtype.is_compute_float() {
-        return Err(Error::dtype(format!("computes in float32 or float64, got {dtype}; cast the input first")));
+    if !dtype.is_float() {
+        return Err(Error::dtype(format!("computes with floats, got {dtype}; cast the input first")));
     }
     match inputs.iter().find(|input| input.dtype != dtype) {
         None => Ok(dtype),

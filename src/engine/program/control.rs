@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! scan   for t in steps:  resolve the body's operands for t; run its plan     memory: the kernel's scratch
-//! cond   read the condition; run one of two plans
+//! cond   read the condition; run one of two plans             in a final phase: on the variables that it writes
 //! while  run the condition's plan, then the body's, until it is false
 //! ```
 //!
@@ -20,6 +20,7 @@ use crate::ops::control::body::Body;
 use crate::ops::control::cond::Cond;
 use crate::ops::control::scan::Scan;
 use crate::ops::control::while_loop::WhileLoop;
+use crate::ops::{Graph, Value};
 
 /// The plan of a body that makes the outputs `kept`.
 fn plan(body: &Body, inputs: &[Spec], kept: &[usize]) -> Result<Plan> {
@@ -180,15 +181,52 @@ impl Kernel for ScanKernel {
 struct CondKernel {
     on_true: Plan,
     on_false: Plan,
-    /// Which outputs somebody reads.
+    /// Which operands the bodies only read, numbered as the kernel's inputs.
+    read: Vec<usize>,
+    /// Which outputs somebody reads, and which are variables that the bodies work on.
     kept: Vec<usize>,
+    written: Vec<usize>,
 }
 
-pub fn cond(op: &Cond, inputs: &[Spec], outputs: &[Spec], wanted: &[bool]) -> Result<Box<dyn Kernel>> {
-    let kept: Vec<usize> = (0..outputs.len()).filter(|&i| is_wanted(wanted, i)).collect();
-    let on_true = plan(&op.on_true, &inputs[1..], &kept)?;
-    let on_false = plan(&op.on_false, &inputs[1..], &kept)?;
-    Ok(Box::new(CondKernel { on_true, on_false, kept }))
+/// A `cond` whose outputs `over` lie where the variables lie that they are the values of.
+pub fn cond(op: &Cond, inputs: &[Spec], wanted: &[bool], over: &[bool]) -> Result<Box<dyn Kernel>> {
+    let kept: Vec<usize> = (0..over.len()).filter(|&i| !over[i] && is_wanted(wanted, i)).collect();
+    let variables: Vec<(usize, usize)> = op.written.iter().copied().filter(|&(output, _)| over[output]).collect();
+    let read: Vec<usize> =
+        (0..inputs.len() - 1).filter(|&i| variables.iter().all(|&(_, operand)| operand != i)).collect();
+    let plan = |body: &Body| -> Result<Plan> {
+        let mut graph = Graph::new();
+        let operands: Vec<Value> = (0..inputs.len() - 1)
+            .map(|i| {
+                let spec = body.input(i).clone();
+                if read.contains(&i) { graph.input(spec) } else { graph.variable(spec) }
+            })
+            .collect();
+        // Variables have their slots in the order of the operands.
+        let slot = |operand: Value, graph: &Graph| graph.variables.iter().position(|&variable| variable == operand);
+        let results = body.inline(&mut graph, &operands);
+        let mut writes = Vec::new();
+        for &(output, operand) in &variables {
+            match slot(operands[operand], &graph) {
+                Some(slot) if results[output] != operands[operand] => writes.push((slot, results[output])),
+                _ => {}
+            }
+        }
+        let outputs = kept.iter().map(|&i| results[i]).collect();
+        let program = passes::run(Program::new(graph, outputs, writes))?;
+        let sizes = read.iter().map(|&i| inputs[1 + i].shape.concrete()).collect::<Result<Vec<_>>>()?;
+        Plan::new(&program, &sizes)
+    };
+    let (on_true, on_false) = (plan(&op.on_true)?, plan(&op.on_false)?);
+    let mut written = variables;
+    written.sort_unstable_by_key(|&(_, operand)| operand);
+    Ok(Box::new(CondKernel {
+        on_true,
+        on_false,
+        read: read.into_iter().map(|i| i + 1).collect(),
+        kept,
+        written: written.into_iter().map(|(output, _)| output).collect(),
+    }))
 }
 
 impl Kernel for CondKernel {
@@ -200,13 +238,16 @@ impl Kernel for CondKernel {
         // SAFETY: by the contract of `Kernel::run` input 0 is one boolean, a byte.
         let condition = unsafe { *io.inputs[0] } != 0;
         let plan = if condition { &self.on_true } else { &self.on_false };
+        let inputs: Vec<*const u8> = self.read.iter().map(|&i| io.inputs[i]).collect();
         let outputs: Vec<*mut u8> = self.kept.iter().map(|&i| io.outputs[i]).collect();
+        let variables: Vec<*mut u8> = self.written.iter().map(|&i| io.outputs[i]).collect();
         let mut ios = Vec::new();
         plan.resolve(
-            &Memory { inputs: &io.inputs[1..], variables: &[], outputs: &outputs, arena: io.scratch },
+            &Memory { inputs: &inputs, variables: &variables, outputs: &outputs, arena: io.scratch },
             &mut ios,
         );
-        // SAFETY: by the contract of `Kernel::run`; the scratch has room for the larger of the two arenas.
+        // SAFETY: by the contract of `Kernel::run`; the scratch has room for the larger of the two arenas. A variable that the
+        // bodies work on is the output's memory, which the planner gives only where nobody else reads it then.
         unsafe { plan.run_within(&ios) }
     }
 

@@ -291,12 +291,12 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// For an update op: the variable's buffer that each output may be written over.
+    /// For an op that updates variables: the variable's buffer that each output may be written over.
     fn overwritten(&self, op: &Op, inputs: &[Value], outputs: &[Value]) -> Vec<Option<usize>> {
         let updated = op.updated_inputs();
         (0..outputs.len())
             .map(|i| {
-                let input = *updated.get(i)?;
+                let input = (*updated.get(i)?)?;
                 self.in_place.iter().find(|(_, value)| *value == outputs[i])?;
                 self.values[inputs[input].0 as usize].as_ref().map(|planned| planned.buffer)
             })
@@ -324,7 +324,10 @@ impl<'a> Planner<'a> {
         let input_specs: Vec<Spec> = inputs.iter().map(|input| input.spec.clone()).collect();
         let lowered = match &op {
             Op::Scan(op) => Some(control::scan(op, &input_specs, &inferred, wanted)?),
-            Op::Cond(op) => Some(control::cond(op, &input_specs, &inferred, wanted)?),
+            Op::Cond(op) => {
+                let over: Vec<bool> = (0..inferred.len()).map(|i| matches!(over.get(i), Some(Some(_)))).collect();
+                Some(control::cond(op, &input_specs, wanted, &over)?)
+            }
             Op::WhileLoop(op) => Some(control::while_loop(op, &input_specs)?),
             op => self.backend.lower(op, &input_specs, &inferred)?,
         };
@@ -332,6 +335,7 @@ impl<'a> Planner<'a> {
             return self.emit_decomposed(&op, inputs, scope);
         };
         let late = op.effects() == Effects::Updates
+            || over.iter().any(Option::is_some)
             || inputs
                 .iter()
                 .enumerate()
@@ -545,7 +549,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The variable slots that an update op may write in place: it makes the variable's final value from its first one, and
+/// The variable slots that an op may write in place: it makes the variable's final value from its first one, and
 /// nobody reads the first one afterwards.
 fn in_place_updates(program: &Program) -> Vec<(usize, Value)> {
     let graph = &program.graph;
@@ -553,9 +557,9 @@ fn in_place_updates(program: &Program) -> Vec<(usize, Value)> {
     for &(slot, value) in &program.writes {
         let Producer::Node(index, output) = *graph.producer(value) else { continue };
         let node = &graph.nodes[index];
-        let Some(&input) = node.op.updated_inputs().get(output) else { continue };
+        let Some(&Some(input)) = node.op.updated_inputs().get(output) else { continue };
         let before = graph.variables[slot];
-        if node.inputs[input] != before || node.inputs.iter().filter(|&&other| other == before).count() > 1 {
+        if node.inputs[input] != before {
             continue;
         }
         // Views of the variable read it too.
@@ -580,6 +584,9 @@ fn in_place_updates(program: &Program) -> Vec<(usize, Value)> {
                 let same: Vec<Value> = same.map(|(&output, _)| output).collect();
                 aliases.extend(same);
             }
+        }
+        if node.inputs.iter().filter(|other| aliases.contains(other)).count() > 1 {
+            continue;
         }
         let read_later = graph.nodes[index + 1..]
             .iter()

@@ -20,6 +20,8 @@ pub enum Mode {
     /// The trace of a function that becomes the body of an op: what it reads from around it becomes an input, and it writes
     /// nothing.
     Body,
+    /// The trace of one of the two functions of a choice: as `Body`, but what it writes into variables becomes results.
+    Branch,
     Tape,
 }
 
@@ -36,6 +38,13 @@ pub struct Operand {
     pub spec: Spec,
     pub array: Option<Array>,
     pub link: Option<Link>,
+}
+
+impl Mode {
+    /// Whether what is traced becomes the body of an op.
+    pub fn is_body(self) -> bool {
+        matches!(self, Mode::Body | Mode::Branch)
+    }
 }
 
 impl Operand {
@@ -56,7 +65,7 @@ struct State {
     graph: Graph,
     /// A tape's data.
     data: HashMap<Value, Array>,
-    /// A trace's variables by slot, and what each is worth now.
+    /// A trace's variables by slot, or those that a branch has written; and what each is worth now.
     variables: Vec<Arc<Variable>>,
     current: HashMap<u64, Value>,
     /// Reads of each variable, each with what tells it from others: on a tape the variable's version, in a trace the value
@@ -111,7 +120,7 @@ impl Recorder {
             return Ok(link.value);
         }
         match (&operand.array, &operand.link) {
-            (array, Some(link)) if self.mode == Mode::Body || (self.mode == Mode::Trace && array.is_none()) => {
+            (array, Some(link)) if self.mode.is_body() || (self.mode == Mode::Trace && array.is_none()) => {
                 if array.is_none() && link.recorder.state_closed() {
                     return Err(Error::Traced(format!(
                         "a value of shape {} was made while another function was traced and has no meaning outside it; \
@@ -218,17 +227,29 @@ impl Recorder {
             });
             return self.operand(&state, value, Some(array));
         }
-        let slot = Self::slot_value(&mut state, variable);
-        let assigned = state.current.get(&variable.id).copied().filter(|&assigned| assigned != slot);
-        let value = assigned.map_or(slot, |assigned| {
-            let tag = u64::from(assigned.0);
-            state.known_read(variable, tag).unwrap_or_else(|| {
-                // Derivatives by the variable end here; they do not go on through the assignment.
-                let value = state.graph.apply(StopGradient, &[assigned]).expect("any value can be read");
-                state.new_read(variable, tag, value)
-            })
-        });
+        let assigned = state.current.get(&variable.id).copied();
+        let value = match assigned {
+            Some(assigned) if self.mode == Mode::Branch || assigned != Self::slot_value(&mut state, variable) => {
+                let tag = u64::from(assigned.0);
+                state.known_read(variable, tag).unwrap_or_else(|| {
+                    // Derivatives by the variable end here; they do not go on through the assignment.
+                    let value = state.graph.apply(StopGradient, &[assigned]).expect("any value can be read");
+                    state.new_read(variable, tag, value)
+                })
+            }
+            _ => Self::slot_value(&mut state, variable),
+        };
         self.operand(&state, value, None)
+    }
+
+    /// Whether the variable was written in this trace.
+    pub fn has_written(&self, variable: &Variable) -> bool {
+        self.state().current.contains_key(&variable.id)
+    }
+
+    /// Whether any variable was written in this trace.
+    pub fn has_written_any(&self) -> bool {
+        !self.state().current.is_empty()
     }
 
     /// The value that a variable's slot starts with; makes the slot on first use.
@@ -245,12 +266,16 @@ impl Recorder {
     pub fn write(self: &Arc<Self>, variable: &Arc<Variable>, operand: &Operand) -> Result<()> {
         if self.mode == Mode::Body {
             return Err(Error::unsupported(
-                "a function given to ops.scan, ops.cond or ops.while_loop cannot write variables (a seed generator writes its state, too); \
-                 return the new value from the function and assign it outside, or draw random numbers outside",
+                "a function given to ops.scan, ops.while_loop or ops.fori_loop cannot write variables (a seed generator writes its \
+                 state, too); return the new value from the function and assign it outside, or draw random numbers outside",
             ));
         }
         let mut state = self.state();
-        Self::slot_value(&mut state, variable);
+        if self.mode == Mode::Trace {
+            Self::slot_value(&mut state, variable);
+        } else if !state.current.contains_key(&variable.id) {
+            state.variables.push(Arc::clone(variable));
+        }
         let value = self.value_of(&mut state, operand)?;
         let (wanted, got) = (variable.spec(), state.graph.spec(value));
         if wanted.dtype != got.dtype || !wanted.shape.agrees(&got.shape) {
@@ -260,14 +285,18 @@ impl Recorder {
         Ok(())
     }
 
-    /// Ends a trace: the program, its variables by slot, and what it captured from outer recorders.
+    /// Ends a trace: the program, its variables by slot, and what it captured from outer recorders. A branch has no slots:
+    /// what the variables that it wrote are worth at its end stands behind the outputs.
     pub fn finish(&self, outputs: &[Operand]) -> Result<(Program, Vec<Arc<Variable>>, Vec<Operand>)> {
         let mut state = self.state();
-        let values = outputs.iter().map(|output| self.value_of(&mut state, output)).collect::<Result<Vec<_>>>()?;
+        let mut values = outputs.iter().map(|output| self.value_of(&mut state, output)).collect::<Result<Vec<_>>>()?;
         state.closed = true;
         let graph = std::mem::take(&mut state.graph);
         let variables = std::mem::take(&mut state.variables);
-        let current = std::mem::take(&mut state.current);
+        let mut current = std::mem::take(&mut state.current);
+        if self.mode == Mode::Branch {
+            values.extend(variables.iter().filter_map(|variable| current.remove(&variable.id)));
+        }
         let writes = variables
             .iter()
             .enumerate()

@@ -222,7 +222,7 @@ fn choice() -> Cond {
         Ok(vec![graph.elementwise(Scalar::Tanh, &[product])?, v[0]])
     });
     let on_false = body(&specs, |graph, v| Ok(vec![graph.mul(v[0], v[0])?, v[0]]));
-    Cond { on_true, on_false }
+    Cond::new(on_true, on_false)
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn branches_must_agree() {
     let first = body(std::slice::from_ref(&spec), |graph, v| {
         Ok(vec![graph.reduce(ironhorn_engine::ops::reduce::ReduceKind::Sum, v[0], &[0], false)?])
     });
-    let cond = Cond { on_true: same, on_false: first };
+    let cond = Cond::new(same, first);
     let error = evaluate_op(&cond.into(), &[array(&[], &[true]), array(&[3], &[0f64; 3])]).unwrap_err();
     assert_eq!(
         error.message(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::core::shape::{Bindings, bind_dim};
 use crate::core::{Dim, Error, Result, Shape, Spec, Symbol};
-use crate::ops::{Effects, Graph, Producer, Value};
+use crate::ops::{Graph, Producer, Value};
 
 struct Parts {
     graph: Graph,
@@ -43,12 +43,6 @@ impl Body {
     pub fn new(graph: Graph, outputs: Vec<Value>) -> Result<Body> {
         if !graph.variables.is_empty() {
             return Err(Error::internal("a body reads a variable itself"));
-        }
-        if let Some(node) = graph.nodes.iter().find(|node| node.op.effects() == Effects::Updates) {
-            return Err(Error::unsupported(format!(
-                "{} updates variables and cannot stand in a function given to ops.scan, ops.cond or ops.while_loop; call it outside",
-                node.op.name()
-            )));
         }
         Ok(Body(Arc::new(Parts { graph, outputs })))
     }

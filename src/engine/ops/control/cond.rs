@@ -1,6 +1,8 @@
 //! `cond(condition, operands..)`: what one of two bodies makes of the operands; only that one runs.
 //!
-//! The condition is a boolean scalar. Both bodies take all operands and give outputs of the same shapes and types.
+//! The condition is a boolean scalar. Both bodies take all operands and give outputs of the same shapes and types. Where an
+//! output is what a variable is worth afterwards and an operand what it was worth before, a plan may let the bodies work on the
+//! variable itself: a body that returns the operand then leaves the variable alone.
 //!
 //! Gradient: a `cond` of the bodies' derivatives, with zeros where a body does not read an operand.
 
@@ -8,12 +10,29 @@ use super::body::Body;
 use crate::core::shape::Bindings;
 use crate::core::{DType, Error, Result, Shape, Spec};
 use crate::ops::gradients::gradients;
-use crate::ops::{Attributes, GradContext, Graph, Operation, Value};
+use crate::ops::{Attributes, GradContext, Graph, Op, Operation, Value};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Cond {
     pub on_true: Body,
     pub on_false: Body,
+    /// Outputs that are what variables are worth afterwards, each with the operand that is what it was worth before.
+    pub written: Vec<(usize, usize)>,
+}
+
+impl Cond {
+    pub fn new(on_true: Body, on_false: Body) -> Cond {
+        Cond { on_true, on_false, written: Vec::new() }
+    }
+
+    /// Whether a body may run in a program's final phase, which no error and no interrupt may end.
+    fn is_safe_at_the_end(body: &Body) -> bool {
+        body.graph().nodes.iter().all(|node| match &node.op {
+            Op::Scan(_) | Op::WhileLoop(_) | Op::HostCall(_) => false,
+            Op::Cond(cond) => Cond::is_safe_at_the_end(&cond.on_true) && Cond::is_safe_at_the_end(&cond.on_false),
+            _ => true,
+        })
+    }
 }
 
 impl Operation for Cond {
@@ -46,6 +65,16 @@ impl Operation for Cond {
         Ok(outputs)
     }
 
+    fn updated_inputs(&self) -> Vec<Option<usize>> {
+        let mut updated = vec![None; self.on_true.outputs().len()];
+        if Cond::is_safe_at_the_end(&self.on_true) && Cond::is_safe_at_the_end(&self.on_false) {
+            for &(output, operand) in &self.written {
+                updated[output] = Some(operand + 1);
+            }
+        }
+        updated
+    }
+
     fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
         let count = context.inputs.len() - 1;
         let sources: Vec<usize> =
@@ -70,7 +99,7 @@ impl Operation for Cond {
             }
             Body::new(graph, results)
         };
-        let cond = Cond { on_true: backwards(&self.on_true)?, on_false: backwards(&self.on_false)? };
+        let cond = Cond::new(backwards(&self.on_true)?, backwards(&self.on_false)?);
         let arriving = reached.iter().filter_map(|&i| context.gradients[i]);
         let operands: Vec<Value> = context.inputs.iter().copied().chain(arriving).collect();
         let found = context.graph.append(cond, &operands)?;
@@ -82,6 +111,7 @@ impl Operation for Cond {
     }
 
     fn bind(&self, bindings: &Bindings) -> Self {
-        Cond { on_true: self.on_true.bind(bindings), on_false: self.on_false.bind(bindings) }
+        let (on_true, on_false) = (self.on_true.bind(bindings), self.on_false.bind(bindings));
+        Cond { on_true, on_false, written: self.written.clone() }
     }
 }

@@ -84,7 +84,7 @@ impl Operation for WhileLoop {
             let unchanged = operands(&mut ended)[..self.carries].to_vec();
             let given = operands(&mut step);
             let test = self.condition.inline(&mut step, &given)[0];
-            let choice = Cond { on_true: self.body.clone(), on_false: Body::new(ended, unchanged)? };
+            let choice = Cond::new(self.body.clone(), Body::new(ended, unchanged)?);
             let chosen: Vec<Value> = std::iter::once(test).chain(given).collect();
             let next = step.append(choice, &chosen)?;
             let body = Body::new(step, next)?;

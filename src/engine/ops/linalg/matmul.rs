@@ -6,6 +6,7 @@
 use ironhorn_kernels::cpu::elementwise::Scalar;
 
 use crate::core::{Dim, Error, Result, Shape, Spec};
+use crate::ops::nn::half_by_float32;
 use crate::ops::shape::broadcast::Broadcast;
 use crate::ops::shape::reshape::Reshape;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float};
@@ -120,6 +121,9 @@ impl Operation for MatMul {
         if !self.epilogue.is_empty() {
             let product = graph.apply(plain, &inputs[..2]);
             return Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, inputs.get(2))?])));
+        }
+        if let Some(result) = half_by_float32(plain.clone(), graph, inputs) {
+            return Some(result);
         }
         // Leading axes that broadcast both ways: repeat both operands first.
         let (a, b) = (graph.shape(inputs[0]).clone(), graph.shape(inputs[1]).clone());

@@ -8,6 +8,7 @@
 //! dx = conv_input_grad(g, w, like x)      dw = conv_kernel_grad(x, g, like w)
 //! ```
 
+use super::half_by_float32;
 use crate::core::{Dim, Error, Result, Shape, Spec};
 use crate::ops::linalg::matmul::Epilogue;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float, expect_inputs};
@@ -188,7 +189,7 @@ impl Operation for Conv {
 
     fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
         if self.epilogue.is_empty() {
-            return None;
+            return half_by_float32(self.clone(), graph, inputs);
         }
         let product = graph.apply(self.plain(), &inputs[..2]);
         Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, inputs.get(2))?])))
@@ -229,6 +230,10 @@ impl Operation for ConvInputGrad {
         Ok(vec![dg, dw, None])
     }
 
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
+    }
+
     fn shape_only(&self) -> &'static [usize] {
         &[2]
     }
@@ -265,6 +270,10 @@ impl Operation for ConvKernelGrad {
         };
         let dg = if context.wanted[1] { Some(context.graph.apply(conv, &[x, gg])?) } else { None };
         Ok(vec![dx, dg, None])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
     }
 
     fn shape_only(&self) -> &'static [usize] {

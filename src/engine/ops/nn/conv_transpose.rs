@@ -12,8 +12,9 @@
 //! ```
 
 use super::conv::{Conv, ConvKernelGrad, Padding};
+use super::half_by_float32;
 use crate::core::{Dim, Error, Result, Shape, Spec};
-use crate::ops::{Attributes, GradContext, Operation, Promotion, Value, expect_float, expect_inputs};
+use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float, expect_inputs};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ConvTranspose {
@@ -107,6 +108,10 @@ impl Operation for ConvTranspose {
         let dx = if wanted[0] { Some(context.graph.apply(conv.clone(), &[g, w])?) } else { None };
         let dw = if wanted[1] { Some(context.graph.apply(ConvKernelGrad { conv }, &[g, x, w])?) } else { None };
         Ok(vec![dx, dw])
+    }
+
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        half_by_float32(self.clone(), graph, inputs)
     }
 
     fn promotion(&self) -> Promotion {

@@ -15,13 +15,12 @@ use crate::ops::gradients::gradients;
 use crate::ops::{GradContext, Graph, Op, Operation, Value};
 
 /// An op of 16-bit floats, which are storage: computed in float32 and rounded once; `None` for other types.
-fn half_by_float32(op: impl Into<Op>, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
-    let is_half = |dtype: DType| dtype.is_float() && !dtype.is_compute_float();
-    let half = inputs.iter().map(|&input| graph.dtype(input)).find(|&dtype| is_half(dtype))?;
+pub fn half_by_float32(op: impl Into<Op>, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+    let half = inputs.iter().map(|&input| graph.dtype(input)).find(|dtype| dtype.is_half())?;
     let run = || -> Result<Vec<Value>> {
         let mut wide = Vec::with_capacity(inputs.len());
         for &input in inputs {
-            let dtype = if is_half(graph.dtype(input)) { DType::Float32 } else { graph.dtype(input) };
+            let dtype = if graph.dtype(input).is_half() { DType::Float32 } else { graph.dtype(input) };
             wide.push(graph.cast(input, dtype)?);
         }
         let results = graph.append(op, &wide)?;

@@ -28,9 +28,7 @@ impl Operation for LinearRecurrence {
         if !inputs[0].shape.agrees(&inputs[1].shape) {
             return Err(Error::shape(format!("factors {} for terms {}", inputs[0].shape, inputs[1].shape)));
         }
-        if !inputs[0].dtype.is_float() {
-            expect_float(inputs)?;
-        }
+        expect_float(inputs)?;
         Ok(vec![inputs[1].clone()])
     }
 

@@ -160,12 +160,7 @@ impl<R: Recurrence> Operation for Sequence<R> {
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
         expect_inputs(inputs, self.inputs())?;
         let floats = &inputs[..self.parameters()];
-        let dtype = floats[0].dtype;
-        if dtype.is_compute_float() || !dtype.is_float() {
-            expect_float(floats)?;
-        } else if let Some(other) = floats.iter().find(|spec| spec.dtype != dtype) {
-            return Err(Error::dtype(format!("inputs have types {dtype} and {}; cast them to one type", other.dtype)));
-        }
+        let dtype = expect_float(floats)?;
         let (x, h) = (&inputs[X].shape, &inputs[HIDDEN].shape);
         if x.rank() != 3 {
             return Err(Error::shape(format!("takes sequences of shape (batch, time, features), got {x}")));

@@ -66,7 +66,7 @@ impl Operation for AdamUpdate {
         Effects::Updates
     }
 
-    fn updated_inputs(&self) -> Vec<usize> {
-        self.columns().updated()
+    fn updated_inputs(&self) -> Vec<Option<usize>> {
+        self.columns().updated().into_iter().map(Some).collect()
     }
 }

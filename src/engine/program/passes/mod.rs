@@ -6,6 +6,7 @@ pub mod fuse_elementwise;
 pub mod fuse_epilogue;
 pub mod rebuild;
 pub mod simplify;
+pub mod widen;
 
 use super::Program;
 use super::verify::verify;
@@ -15,8 +16,9 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 6] = [
+pub const PASSES: [Pass; 7] = [
     ("dead_code", dead_code::run),
+    ("widen", widen::run),
     ("simplify", simplify::run),
     ("fold_constants", fold_constants::run),
     ("fuse_epilogue", fuse_epilogue::run),

@@ -1,8 +1,4 @@
-"""Dtype policies: the dtype of a layer's weights and of its computation.
-
-Weights and computation are done in `float32` or `float64`. Mixed policies are known by name, so that files that carry
-them are understood, but a layer that asks for computation in 16 bits is refused.
-"""
+"""`DTypePolicy`: the dtype of a layer's weights and of its computation, and the policy that layers take by default."""
 
 from __future__ import annotations
 
@@ -12,34 +8,37 @@ from ironhorn import backend
 from ironhorn.errors import UnsupportedError
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+_QUANTIZED = ("int8", "float8", "int4", "gptq", "awq")
 
 
 class DTypePolicy:
     """The pair of dtypes that a layer computes in and keeps its weights in.
 
     Args:
-        name: A dtype name such as `"float32"`, or `"mixed_float16"` / `"mixed_bfloat16"` (16-bit computation with
-            `float32` weights). `None` means `ironhorn.config.dtype_policy()`.
-        source_name: Not supported; only there so that Keras' signature is kept.
+        name: A dtype name such as `"float32"`, `"bfloat16"` or `"float64"` for both, or `"mixed_float16"` /
+            `"mixed_bfloat16"`: computation in 16 bits with `float32` weights. `None` means
+            `ironhorn.config.dtype_policy()`.
+        source_name: Must be `None`: it belongs to quantized policies, which are not supported.
 
     Raises:
         ValueError: If the name is not known.
+        UnsupportedError: For a quantized policy.
 
     Example:
-        >>> ironhorn.DTypePolicy("float64").compute_dtype
-        'float64'
+        >>> policy = ironhorn.DTypePolicy("mixed_bfloat16")
+        >>> policy.compute_dtype, policy.variable_dtype
+        ('bfloat16', 'float32')
     """
 
     def __init__(self, name: str | None = None, source_name: str | None = None) -> None:
         if source_name is not None:
-            raise UnsupportedError(
-                "Quantized dtype policies are not supported: `source_name` must be None. "
-                f"Received: source_name={source_name!r}."
-            )
+            raise quantized(f"source_name={source_name!r}")
         if name is None:
             name = dtype_policy().name
         if not isinstance(name, str):
             raise TypeError(f"`name` must be a string such as 'float32'. Received: name={name!r}.")
+        if "_from_" in name and name.startswith(_QUANTIZED):
+            raise quantized(repr(name))
         self._name = name
         if name in _MIXED:
             self._compute_dtype, self._variable_dtype = _MIXED[name], "float32"
@@ -77,19 +76,58 @@ class DTypePolicy:
         """Returns the constructor's arguments as a dictionary."""
         return {"name": self.name}
 
+    def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
+        """Makes a tensor of an input and casts it, if it holds floats.
+
+        Args:
+            x: Tensor, symbolic tensor, array, or anything else, which is returned as it is.
+            autocast: Whether to cast.
+            dtype: The type that floats are cast to; integers and booleans keep theirs.
+
+        Returns:
+            A tensor or `x`.
+        """
+        from ironhorn import ops
+
+        dtype = backend.standardize_dtype(dtype)
+        if not (backend.is_tensor(x) or backend.is_keras_tensor(x)):
+            if not isinstance(x, backend.Variable) and not hasattr(x, "__array__"):
+                return x
+            x = ops.convert_to_tensor(x)
+        should_cast = autocast and backend.is_float_dtype(x.dtype) and x.dtype != dtype
+        return ops.cast(x, dtype) if should_cast else x
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
         """Makes a policy from what `get_config` returned."""
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.name == other.name
+        same = {DTypePolicy, FloatDTypePolicy}
+        alike = type(self) is type(other) or {type(self), type(other)} <= same
+        return alike and isinstance(other, DTypePolicy) and self.name == other.name
 
     def __hash__(self) -> int:
         return hash(self.name)
 
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self.name}">'
+
+
+class FloatDTypePolicy(DTypePolicy):
+    """The same as `DTypePolicy`, under the name that older files use."""
+
+
+def quantized(what: str) -> UnsupportedError:
+    """The error for a policy of quantized weights.
+
+    Args:
+        what: What was asked for.
+    """
+    return UnsupportedError(
+        f"Quantized dtype policies are not supported ({what}). Use 'mixed_bfloat16' or 'mixed_float16' for 16-bit "
+        "computation, or load the model before quantize() was called on it."
+    )
 
 
 _default_policy: DTypePolicy | None = None
@@ -113,51 +151,9 @@ def set_dtype_policy(policy: Any) -> None:
         >>> ironhorn.config.set_dtype_policy("float32")
     """
     global _default_policy
-    _default_policy = get(policy)
-
-
-def get(identifier: Any) -> DTypePolicy:
-    """Returns the policy meant by an identifier.
-
-    Args:
-        identifier: `None` for the default policy, a `DTypePolicy`, a name, a NumPy dtype, or a configuration.
-
-    Returns:
-        A policy.
-    """
-    if identifier is None:
-        return dtype_policy()
-    if isinstance(identifier, DTypePolicy):
-        return identifier
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        return DTypePolicy(identifier)
-    try:
-        return DTypePolicy(backend.standardize_dtype(identifier))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"Cannot make a dtype policy of {identifier!r}. Pass a name such as 'float32'.") from error
-
-
-def serialize(policy: DTypePolicy) -> dict[str, Any]:
-    """Returns the configuration of a policy in Keras' format."""
-    return {
-        "module": "keras",
-        "class_name": "DTypePolicy",
-        "config": policy.get_config(),
-        "registered_name": None,
-    }
-
-
-def deserialize(config: dict[str, Any]) -> DTypePolicy:
-    """Makes a policy from its configuration in Keras' format.
-
-    Raises:
-        UnsupportedError: If it is a quantized policy or a policy map.
-    """
-    if config.get("class_name") != "DTypePolicy":
-        raise UnsupportedError(
-            f"The dtype policy class {config.get('class_name')!r} is not supported; only DTypePolicy is. Save the "
-            "model without quantization and without a DTypePolicyMap."
+    if not isinstance(policy, str | DTypePolicy):
+        raise ValueError(
+            "Pass set_dtype_policy the name of a policy, such as 'mixed_bfloat16', or a `DTypePolicy`. Received: "
+            f"{policy!r} (of type {type(policy).__name__})."
         )
-    return DTypePolicy.from_config(config["config"])
+    _default_policy = policy if isinstance(policy, DTypePolicy) else DTypePolicy(policy)
