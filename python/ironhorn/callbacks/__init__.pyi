@@ -11,6 +11,7 @@ from ironhorn.callbacks.history import History as History
 from ironhorn.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 from ironhorn.callbacks.learning_rate_scheduler import LearningRateScheduler as LearningRateScheduler
 from ironhorn.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
+from ironhorn.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
 from ironhorn.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from ironhorn.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from ironhorn.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor

@@ -16,13 +16,17 @@ _BATCH_HOOKS = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
+_HOOKS = [name for name in dir(Callback) if name.startswith("on_")]
 
 
 class CallbackList(Callback):
     """Several callbacks as one.
 
+    Logs go to all of them as one dict of plain numbers: what a callback adds to it, those after it see. Hooks of
+    batches get it as `logs=...`, others by place.
+
     Args:
-        callbacks: Callbacks, in any nesting.
+        callbacks: Callbacks, in any nesting. An object that is no `Callback` takes part with the methods it has.
         add_history: Whether to add a `History` if there is none.
         add_progbar: Whether to add a `ProgbarLogger` if there is none.
         model: The model at work.
@@ -38,12 +42,13 @@ class CallbackList(Callback):
         **params: Any,
     ):
         super().__init__()
-        self.callbacks: list[Any] = [callback for callback in tree.flatten(callbacks) if callback] if callbacks else []
+        given = [] if callbacks is None else tree.flatten(callbacks)
+        self.callbacks: list[Any] = [callback for callback in given if callback is not None]
         for callback in self.callbacks:
-            if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
+            if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
                 raise TypeError(
-                    f"`callbacks` must hold instances of Callback. Received: {callback!r}"
-                    + (" (a class: add parentheses)." if isinstance(callback, type) else ".")
+                    "`callbacks` must hold instances of Callback, or objects with some of its methods. Received: "
+                    f"{callback!r}" + (" (a class: add parentheses)." if isinstance(callback, type) else ".")
                 )
         self._history = self._find(History)
         self._progbar = self._find(ProgbarLogger)
@@ -75,16 +80,14 @@ class CallbackList(Callback):
         """Hands the parameters to each callback."""
         self.params = params
         if params:
-            for callback in self.callbacks:
-                callback.set_params(params)
+            self._call("set_params", params)
 
     def set_model(self, model: Any) -> None:
         """Hands the model to each callback."""
         super().set_model(model)
         if self._history is not None:
             model.history = self._history
-        for callback in self.callbacks:
-            callback.set_model(model)
+        self._call("set_model", model)
 
     def listens(self, phase: str) -> bool:
         """Returns whether a callback overrides a batch hook; the built-in progress line does not count.
@@ -122,17 +125,19 @@ class CallbackList(Callback):
         if self._progbar is not None:
             self._progbar.close()
 
-    def _call(self, hook: str, *args: Any) -> None:
+    def _call(self, hook: str, *args: Any, **kwargs: Any) -> None:
         for callback in self.callbacks:
-            getattr(callback, hook)(*args)
+            method = getattr(callback, hook, None)
+            if method is not None:
+                method(*args, **kwargs)
 
     def on_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_batch_begin", batch, pythonify_logs(logs))
+        self._call("on_batch_begin", batch, logs=pythonify_logs(logs))
 
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_batch_end", batch, pythonify_logs(logs))
+        self._call("on_batch_end", batch, logs=pythonify_logs(logs))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
@@ -144,27 +149,27 @@ class CallbackList(Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_train_batch_begin", batch, pythonify_logs(logs))
+        self._call("on_train_batch_begin", batch, logs=pythonify_logs(logs))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_train_batch_end", batch, pythonify_logs(logs))
+        self._call("on_train_batch_end", batch, logs=pythonify_logs(logs))
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_test_batch_begin", batch, pythonify_logs(logs))
+        self._call("on_test_batch_begin", batch, logs=pythonify_logs(logs))
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_test_batch_end", batch, pythonify_logs(logs))
+        self._call("on_test_batch_end", batch, logs=pythonify_logs(logs))
 
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_predict_batch_begin", batch, logs or {})
+        self._call("on_predict_batch_begin", batch, logs=logs or {})
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         """Calls the hook of each callback."""
-        self._call("on_predict_batch_end", batch, logs or {})
+        self._call("on_predict_batch_end", batch, logs=logs or {})
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Calls the hook of each callback."""
@@ -193,6 +198,8 @@ class CallbackList(Callback):
 
 def _overrides(callback: Any, hook: str) -> bool:
     """Returns whether a callback's class or the callback itself defines a hook of its own."""
+    if not isinstance(callback, Callback):
+        return hasattr(callback, hook)
     if hook in getattr(callback, "__dict__", {}):
         return True
     own = getattr(type(callback), hook, None)

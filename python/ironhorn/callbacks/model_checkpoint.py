@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
+
 from ironhorn.callbacks.monitor_callback import MonitorCallback
+from ironhorn.errors import UnsupportedError
 from ironhorn.training.progress import write_line
 
 
@@ -14,7 +17,7 @@ class ModelCheckpoint(MonitorCallback):
 
     Args:
         filepath: File to write; `{epoch}`, `{batch}` and names of logs are filled in, as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"`. Ends with `.weights.h5` for weights, else `.keras` or `.h5`.
+            `"{epoch:02d}-{val_loss:.2f}.keras"`. Ends with `.weights.h5` for weights, else with `.keras`.
         monitor: Name of the value, for `save_best_only`.
         verbose: 1 to say what is done.
         save_best_only: Whether to save only when the value improved.
@@ -25,6 +28,7 @@ class ModelCheckpoint(MonitorCallback):
 
     Raises:
         ValueError: If `filepath` does not end as it must, or `save_freq` is neither.
+        UnsupportedError: If whole models are to be saved as `.h5`.
     """
 
     _kept_state = ("best", "_batches_since_saving", "_last_batch")
@@ -49,12 +53,17 @@ class ModelCheckpoint(MonitorCallback):
         self._current_epoch = 0
         self._batches_since_saving = 0
         self._last_batch: int | None = None
-        if save_freq != "epoch" and not isinstance(save_freq, int):
+        if save_freq != "epoch" and (isinstance(save_freq, bool) or not isinstance(save_freq, int)):
             raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
+        ending = ".weights.h5" if save_weights_only else ".keras"
+        if not save_weights_only and self.filepath.endswith(".h5"):
+            raise UnsupportedError(
+                "ModelCheckpoint does not write whole models in the legacy HDF5 format. Let the filepath end in "
+                f"`.keras`, or pass `save_weights_only=True` with `.weights.h5`. Received: filepath={self.filepath}"
+            )
+        if not self.filepath.endswith(ending):
             raise ValueError(
-                f"With save_weights_only={save_weights_only} the filepath must end in {' or '.join(endings)}. "
+                f"With save_weights_only={save_weights_only} the filepath must end in {ending}. "
                 f"Received: filepath={self.filepath}"
             )
         if save_freq != "epoch":
@@ -103,6 +112,15 @@ class ModelCheckpoint(MonitorCallback):
             import warnings
 
             warnings.warn(f"Can save best model only with {self.monitor} available.", stacklevel=2)
+            return True
+        if np.ndim(current) > 0:
+            import warnings
+
+            warnings.warn(
+                f"Can save best model only when `monitor` is a scalar value. Received: {self.monitor}={current}. "
+                "Falling back to `save_best_only=False`.",
+                stacklevel=2,
+            )
             return True
         best = "None" if self.best is None else f"{self.best:.5f}"
         improved = self._is_improvement(current, self.best)

@@ -1,0 +1,45 @@
+"""Writes `callback_reference.json`: what real Keras returns for every case of `callback_cases.py`.
+
+Run it where Keras 3 and JAX are installed:
+
+    KERAS_BACKEND=jax python tests/compat/make_callback_reference.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import keras
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from compat.callback_cases import CASES
+
+
+def rounded(value):
+    """Keeps nine significant digits, more than float32 holds."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return value
+
+
+def main(output):
+    results = {}
+    for name, run in CASES.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            keras.utils.clear_session()
+            results[name] = rounded(run(keras))
+    document = {"keras": keras.__version__, "backend": keras.backend.backend(), "cases": results}
+    output.write_text(json.dumps(document, separators=(",", ":")) + "\n")
+    print(f"{len(results)} cases, {output.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("callback_reference.json"))
