@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-MODELS = ("cnn", "functional", "recurrent", "text", "transformer")
+MODELS = ("cnn", "functional", "mixed", "recurrent", "text", "transformer")
 
 
 def build(keras: Any, name: str) -> Any:
@@ -53,6 +53,23 @@ def build(keras: Any, name: str) -> Any:
             loss_weights=[1.0, 0.5],
         )
         return model
+    if name == "mixed":
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_float16")
+        model = keras.Sequential(
+            [
+                keras.Input((6,)),
+                layers.Dense(8, activation="relu"),
+                layers.BatchNormalization(),
+                layers.Dense(5, dtype="float32"),
+                layers.Dense(4, dtype="mixed_bfloat16"),
+                layers.Dense(3, activation="softmax", dtype="float32"),
+            ],
+            name="mixed",
+        )
+        model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy")
+        keras.config.set_dtype_policy(before)
+        return model
     if name == "recurrent":
         video = keras.Input((3, 4, 4, 2), name="video")
         hidden = layers.ConvLSTM2D(3, 2, return_sequences=True, seed=1)(video)
@@ -61,7 +78,7 @@ def build(keras: Any, name: str) -> Any:
         hidden = layers.Bidirectional(layers.GRU(2, reset_after=False, return_sequences=True, seed=3))(hidden)
         cells = [layers.LSTMCell(4, seed=4), layers.GRUCell(3, seed=5), layers.SimpleRNNCell(4, seed=6)]
         hidden = layers.RNN(layers.StackedRNNCells(cells), return_sequences=True)(hidden)
-        hidden = layers.SimpleRNN(4, seed=7)(hidden)
+        hidden = layers.SimpleRNN(4)(hidden)
         model = keras.Model(video, layers.Dense(3, activation="softmax")(hidden), name="video")
         model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
@@ -97,6 +114,8 @@ def data(name: str) -> tuple[Any, Any]:
     if name == "functional":
         inputs = [random.standard_normal((6, 4)).astype("float32") for _ in range(2)]
         return inputs, [random.standard_normal((6, 1)).astype("float32"), random.randint(0, 3, size=6)]
+    if name == "mixed":
+        return random.standard_normal((6, 6)).astype("float32"), random.randint(0, 3, size=6)
     if name == "recurrent":
         return random.standard_normal((6, 3, 4, 4, 2)).astype("float32"), random.randint(0, 3, size=6)
     if name == "text":

@@ -1,4 +1,4 @@
-"""Losses, metrics and optimizers whose numbers are compared with Keras': one row each, the same code for both libraries.
+"""Losses, metrics and optimizers whose numbers are compared with Keras': a row each, the same code for both libraries.
 
 Every function takes the library (`keras` or `ironhorn`) and returns arrays by name. Everything is computed in float64.
 """
@@ -248,6 +248,8 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {"learning_rate": 0.05, "gradient_accumulation_steps": 4}),
     ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "gradient_accumulation_steps": 3, "global_clipnorm": 1.0}),
     ("Adagrad", {"learning_rate": 0.05, "clipvalue": 0.3, "loss_scale_factor": 2.0}),
+    ("LossScaleOptimizer", {"inner_optimizer": "Adam", "initial_scale": 1024.0, "dynamic_growth_steps": 3}),
+    ("MultiOptimizer", {"optimizer_map": {"v0": "Adam", "v[12]": "RMSprop"}}),
 ]
 
 
@@ -306,13 +308,44 @@ def optimizer_numbers(library: Any, row: tuple[str, dict[str, Any]]) -> dict[str
         library.Variable(draw(key, "start", i).standard_normal(shape), dtype="float64", name=f"v{i}")
         for i, shape in enumerate(shapes)
     ]
-    optimizer = getattr(library.optimizers, row[0])(**row[1])
+    optimizer = make_optimizer(library, row)
     optimizer.build(variables)
     found: dict[str, Any] = {}
     for step in range(STEPS):
         gradients = [draw(key, step, i).standard_normal(shape) for i, shape in enumerate(shapes)]
-        optimizer.apply([library.ops.convert_to_tensor(gradient, "float64") for gradient in gradients], variables)
+        if row[0] == "LossScaleOptimizer":
+            apply_scaled(library, optimizer, variables, gradients, overflows=step % 5 == 1)
+            found[f"step {step} scale"] = np.array(optimizer.dynamic_scale)
+        else:
+            optimizer.apply([library.ops.convert_to_tensor(gradient, "float64") for gradient in gradients], variables)
         if step < 3 or step == STEPS - 1:
             for i, variable in enumerate(variables):
                 found[f"step {step} variable {i}"] = np.array(variable)
     return found
+
+
+def make_optimizer(library: Any, row: tuple[str, dict[str, Any]]) -> Any:
+    """The optimizer of a row; the optimizers that it wraps are given by name."""
+    optimizers, arguments = library.optimizers, dict(row[1])
+    if "inner_optimizer" in arguments:
+        arguments["inner_optimizer"] = getattr(optimizers, arguments["inner_optimizer"])(0.05)
+    if "optimizer_map" in arguments:
+        inner = {path: getattr(optimizers, name)(0.05) for path, name in arguments["optimizer_map"].items()}
+        arguments["optimizer_map"] = optimizers.OptimizerMap(optimizers.SGD(0.05), inner)
+    return getattr(optimizers, row[0])(**arguments)
+
+
+def apply_scaled(library: Any, optimizer: Any, variables: list[Any], gradients: list[Any], overflows: bool) -> None:
+    """One step with the gradients of the scaled loss, of which one may be infinite."""
+    scale = float(np.array(optimizer.dynamic_scale))
+    gradients = [scale * gradient for gradient in gradients]
+    if overflows:
+        gradients[1][0] = np.inf
+    # Keras on JAX takes conditional steps only without state.
+    values, state = optimizer.stateless_apply(
+        [variable.value for variable in optimizer.variables],
+        [library.ops.convert_to_tensor(gradient, "float64") for gradient in gradients],
+        [variable.value for variable in variables],
+    )
+    for variable, value in zip([*variables, *optimizer.variables], [*values, *state], strict=True):
+        variable.assign(value)

@@ -7,7 +7,6 @@ import pytest
 
 import ironhorn as keras
 from ironhorn import ops
-from ironhorn.errors import UnsupportedError
 
 
 def variables():
@@ -115,7 +114,7 @@ def test_names_are_found_in_any_case():
         (lambda: keras.optimizers.SGD(use_ema=True, ema_momentum=2.0), ValueError, "ema_momentum"),
         (lambda: keras.optimizers.SGD(decay=0.1), ValueError, "not recognized"),
         (lambda: keras.optimizers.AdamW(weight_decay=None), ValueError, "weight_decay"),
-        (lambda: keras.optimizers.SGD(gradient_accumulation_steps=4), UnsupportedError, "batch_size 4 times"),
+        (lambda: keras.optimizers.SGD(gradient_accumulation_steps=1), ValueError, "gradient_accumulation_steps"),
     ],
 )
 def test_wrong_arguments(make, error, text):
