@@ -1,17 +1,21 @@
 """The progress line of `fit`, `evaluate` and `predict`.
 
 On a terminal the line is drawn with rich and rewritten in place; in a notebook it is rewritten with a carriage
-return; anywhere else (a file, a pipe) only the finished line is written, once per pass.
+return; anywhere else (a file, a pipe, a terminal that cannot rewrite) only the finished line is written, once per pass.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
 _BAR = "━"
+_NOTEBOOKS = ("ipykernel", "google")
+"""Packages whose streams are the cells of a notebook."""
+
 _interactive = True
 
 
@@ -214,10 +218,11 @@ class Progbar:
 def _output_mode() -> str:
     if not _interactive:
         return "plain"
-    if "ipykernel" in sys.modules:
+    if type(sys.stdout).__module__.partition(".")[0] in _NOTEBOOKS:
         return "notebook"
     isatty = getattr(sys.stdout, "isatty", None)
-    return "terminal" if isatty is not None and isatty() else "plain"
+    rewrites = os.environ.get("TERM", "") not in ("dumb", "unknown")
+    return "terminal" if rewrites and isatty is not None and isatty() else "plain"
 
 
 def _duration(seconds: float) -> str:
