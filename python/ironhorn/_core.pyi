@@ -35,9 +35,11 @@ __all__ = [
     "cond",
     "custom_gradient",
     "host_call",
+    "inner_ids",
     "instruction_set",
     "is_recording",
     "is_tracing",
+    "make_predictions",
     "op",
     "op_names",
     "pop_scope",
@@ -250,9 +252,12 @@ def while_loop(condition: Body, body: Body, carries: Sequence[Tensor], limit: in
 def custom_gradient(
     rule: Body | None, outputs: Sequence[Tensor], arguments: Sequence[Tensor], of: Sequence[int]
 ) -> list[Tensor]: ...
+
 @final
 class HostFunction:
-    def __new__(cls, name: str, call: Callable[..., Any], derivative: Callable[..., Any] | None = None) -> HostFunction: ...
+    def __new__(
+        cls, name: str, call: Callable[..., Any], derivative: Callable[..., Any] | None = None
+    ) -> HostFunction: ...
 
 def host_call(
     function: HostFunction, inputs: Sequence[Tensor], outputs: Sequence[tuple[str, Sequence[Any]]]
@@ -431,6 +436,20 @@ def baselines_sgd(
     by_user: RatingTable, mean: float, epochs: int, learning_rate: float, regularization: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def slope_one_deviations(by_user: RatingTable, truncated: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+def inner_ids(
+    rows: list[Any], users: dict[Any, int], items: dict[Any, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def make_predictions(
+    kind: type[Any],
+    rows: list[Any],
+    values: NDArray[np.float64],
+    support: NDArray[np.int32],
+    reasons: NDArray[np.uint8],
+    scale: tuple[float, float],
+    default: float,
+    texts: tuple[str, str],
+    scalars: list[Any] | None = None,
+) -> list[Any]: ...
 def op(name: str) -> OpHandle: ...
 def op_names() -> list[str]: ...
 def tensor(value: Any, dtype: str | None = None) -> Tensor: ...

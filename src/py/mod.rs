@@ -10,6 +10,7 @@ mod errors;
 mod host;
 mod numpy_array;
 mod op_handle;
+mod predictions;
 mod program;
 mod recommend;
 mod recording;
@@ -58,6 +59,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recording::pop_scope, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_tracing, module)?)?;
     module.add_function(wrap_pyfunction!(recording::is_recording, module)?)?;
+    module.add_function(wrap_pyfunction!(predictions::inner_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(predictions::make_predictions, module)?)?;
     module.add_function(wrap_pyfunction!(recommend::baselines_als, module)?)?;
     module.add_function(wrap_pyfunction!(recommend::baselines_sgd, module)?)?;
     module.add_function(wrap_pyfunction!(recommend::slope_one_deviations, module)?)?;

@@ -4,14 +4,13 @@ import heapq
 import operator
 import os
 from collections.abc import Iterable
-from functools import partial
 from itertools import repeat
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ironhorn._core import RatingEstimator
+from ironhorn._core import RatingEstimator, inner_ids, make_predictions
 from ironhorn.errors import FileFormatError, UnsupportedError
 
 from .. import similarities
@@ -482,29 +481,15 @@ class EngineAlgo(AlgoBase):
         if not rows:
             return []
         trainset = self.trainset
-        raw_users, raw_items, true = zip(*rows, strict=True)
-        users = np.fromiter(map(trainset._raw2inner_id_users.get, raw_users, repeat(-1)), np.int64, len(rows))
-        items = np.fromiter(map(trainset._raw2inner_id_items.get, raw_items, repeat(-1)), np.int64, len(rows))
+        users, items = inner_ids(rows, trainset._raw2inner_id_users, trainset._raw2inner_id_items)
         values, support, reasons = self._pairs(users, items)
-        estimates: list[float] = values.tolist() if self._python_floats else list(values)
-        details: list[dict[str, Any]]
-        if support.max() < 0:
-            details = [{"was_impossible": False} for _ in rows]
-        else:
-            details = [{"actual_k": count, "was_impossible": False} for count in support.tolist()]
-            for index in np.flatnonzero(support < 0):
-                details[index] = {"was_impossible": False}
         lowest, highest = trainset.rating_scale
-        # As min and max do: the bound itself where a value is not beyond it, which is also where a value is NaN.
-        for index in np.flatnonzero(~(values < highest)):
-            estimates[index] = highest
-        for index in np.flatnonzero(~(values > lowest) & (values < highest)):
-            estimates[index] = lowest
-        for index in np.flatnonzero(reasons):
-            estimates[index] = max(lowest, min(highest, self.default_prediction()))
-            details[index] = {"was_impossible": True, "reason": self._reasons[reasons[index] - 1]}
-        columns = zip(raw_users, raw_items, true, estimates, details, strict=True)
-        predictions: list[Prediction] = list(map(partial(tuple.__new__, Prediction), columns))
+        # Asked once, and only where it stands for an estimate: it may be a subclass's own.
+        default = max(lowest, min(highest, self.default_prediction())) if reasons.any() else lowest
+        scalars = None if self._python_floats else list(values)
+        predictions: list[Prediction] = make_predictions(
+            Prediction, rows, values, support, reasons, (lowest, highest), default, self._reasons, scalars
+        )
         if verbose:
             for prediction in predictions:
                 print(prediction)
