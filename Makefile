@@ -25,6 +25,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 RUST_SOURCES := $(shell find src -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock rust-toolchain.toml
 RUN := $(BIN)/python -m ironhorn run
+DEMO := product_inspection fault_reports recommender
 
 .PHONY: help
 help: ## list the targets
@@ -88,8 +89,16 @@ data: $(VENV)/.requirements ## fetch the data of the examples into .data
 	@$(BIN)/python examples/fetch.py "$(IRONHORN_DATA)"
 
 .PHONY: demo
-demo: build data ## fetch the data and run the three examples
-	@for script in product_inspection fault_reports recommender; do \
+demo: build data ## fetch the data and run the first three examples
+	@$(MAKE) run-examples EXAMPLES="$(DEMO)"
+
+.PHONY: examples
+examples: build data ## fetch the data and run all five examples
+	@$(MAKE) run-examples EXAMPLES="$(DEMO) sensor_diagnosis anomaly_detection"
+
+.PHONY: run-examples
+run-examples:
+	@for script in $(EXAMPLES); do \
 		echo; echo "== examples/$$script.py"; $(RUN) examples/$$script.py; \
 		sed -n "s/^| .$$script.py. .*| \(.*\) |$$/the same script under the other library: \1/p" examples/README.md; done
 

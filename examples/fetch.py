@@ -25,6 +25,7 @@ FASHION = {  # SHA-256 of the unpacked content: packed copies differ in bytes th
     "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 REPORTS = {"excavators-cleaned.csv": "006c4f71bc1ff2edc2adf064107a054a6cf2f2027a53ba2cf748ccb7b4e517a2"}
+SENSORS = {"bibmon-1.2.0-py3-none-any.whl": "a74717f9157c6e414f5d225c850bf68df2b3edc1ee7833cc0e99f2164066f397"}
 RATINGS = {"u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"}
 
 KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -58,14 +59,29 @@ def from_debian(package: str, folder: str, names: dict[str, str]) -> Source:
     return fetch
 
 
+def download_wheel(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
+    """The wheel of a Python package, which is not installed."""
+    options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--quiet"]
+    run([sys.executable, "-m", "pip", "download", *options, "--dest", ".", requirement], scratch)
+    return next(scratch.glob("*.whl"))
+
+
 def from_wheel(requirement: str, inside: str, name: str, skip_lines: int = 0) -> Source:
-    """A file inside a Python package, which is unpacked, not installed."""
+    """A file inside the wheel of a Python package."""
 
     def fetch(scratch: pathlib.Path) -> dict[str, bytes]:
-        options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--quiet"]
-        run([sys.executable, "-m", "pip", "download", *options, "--dest", ".", requirement], scratch)
-        with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
+        with zipfile.ZipFile(download_wheel(requirement, scratch)) as wheel:
             return {name: b"".join(wheel.read(inside).splitlines(keepends=True)[skip_lines:])}
+
+    return fetch
+
+
+def whole_wheel(requirement: str) -> Source:
+    """The wheel of a Python package itself, whose files are read where they are."""
+
+    def fetch(scratch: pathlib.Path) -> dict[str, bytes]:
+        wheel = download_wheel(requirement, scratch)
+        return {wheel.name: wheel.read_bytes()}
 
     return fetch
 
@@ -168,6 +184,15 @@ def sets(data: pathlib.Path) -> Iterator[tuple[str, pathlib.Path, dict[str, str]
             "the Python package nist-nestor": from_wheel(
                 "nist-nestor==0.4.4", "nestor/datasets/excavators-cleaned.csv", "excavators-cleaned.csv"
             )
+        },
+    )
+    yield (
+        "Tennessee Eastman, and a real plant's records (inside the Python package bibmon, Apache-2.0)",
+        data / "datasets",
+        SENSORS,
+        {
+            "Keras' cache": from_folder(home("KERAS_HOME", ".keras") / "datasets", SENSORS),
+            "the Python package bibmon": whole_wheel("bibmon==1.2.0"),
         },
     )
     yield (

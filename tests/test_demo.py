@@ -53,3 +53,21 @@ def test_recommender() -> None:
     # scikit-surprise 1.1.5, the same script: the same draws in the same order give the same digits.
     assert number("5-fold RMSE", text) == 0.9353
     assert "films for viewer 196: 513 (4.64 stars), 480 (4.57 stars), 483 (4.52 stars)" in text
+
+
+def test_sensor_diagnosis() -> None:
+    text = run("sensor_diagnosis.py", "datasets/bibmon-1.2.0-py3-none-any.whl")
+    assert "8498 training and 1456 test windows, 18 states" in text
+    assert number("extra trees on their statistics", text) == pytest.approx(0.8626, abs=0.005)
+    # Keras 3.15.1 reaches 0.8709 on JAX and 0.8620 on TensorFlow with the same script.
+    assert number("convolution on the readings", text) >= 0.85
+
+
+def test_anomaly_detection() -> None:
+    text = run("anomaly_detection.py", "datasets/bibmon-1.2.0-py3-none-any.whl")
+    assert "1152 readings of 69 sensors" in text
+    area = r"  told apart \(area under the curve\)"
+    assert number(f"principal components{area}", text) == pytest.approx(0.9597, abs=0.001)
+    # Keras 3.15.1 reaches 0.9697 on JAX and on TensorFlow with the same script.
+    assert number(f"autoencoder +{area.strip()}", text) >= 0.9697 - 0.005
+    assert number(r"autoencoder .* wrong sensor named", text) >= 0.94

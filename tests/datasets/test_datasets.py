@@ -1,16 +1,20 @@
 """Loading data sets from caches: right files, damaged files, no files."""
 
 import gzip
+import hashlib
 import io
 import pathlib
+import re
+import types
 import urllib.error
 import urllib.request
+import zipfile
 
 import numpy as np
 import pytest
 
 import ironhorn
-from ironhorn.datasets import fashion_mnist, files, mnist
+from ironhorn.datasets import bibmon, fashion_mnist, files, mnist, process_plant, tennessee_eastman
 from ironhorn.datasets.idx import read_idx
 from ironhorn.errors import FileFormatError
 
@@ -108,3 +112,47 @@ def test_mnist_refuses_another_archive(tmp_path: pathlib.Path) -> None:
     np.savez(tmp_path / "cache" / "datasets" / "mnist.npz", x_train=np.zeros(3))
     with pytest.raises(FileFormatError, match=r"mnist\.npz is not the MNIST file"):
         mnist.load_data()
+
+
+def write_wheel(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel with small files at the places that the loaders read."""
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / bibmon.WHEEL, "w") as wheel:
+        for fault in range(22):
+            for part, rows in (("", 3), ("_te", 4)):
+                run = np.arange(rows * 52).reshape(rows, 52) + fault + 0.5
+                lines = (" ".join(map(str, row)) for row in (run.T if fault == 0 and not part else run))
+                wheel.writestr(f"bibmon/tennessee_eastman/d{fault:02d}{part}.dat", "\n".join(lines) + "\n")
+        wheel.writestr(
+            "bibmon/real_process_data/real_process_data.csv",
+            ",tag0,tag1\n2017-12-24 00:00:00,0.5,Bad\n2017-12-24 00:05:00,-0.0,1e3\n",
+        )
+    digest = hashlib.sha256((folder / bibmon.WHEEL).read_bytes()).hexdigest()
+    monkeypatch.setattr(bibmon, "SHA256", digest)
+
+
+def test_runs_of_the_plant_are_rows_of_52_values(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wheel(tmp_path / "keras" / "datasets", monkeypatch)
+    train, test = ironhorn.datasets.tennessee_eastman.load_data()
+    assert list(train) == list(test) == list(range(22))
+    for fault in range(22):
+        np.testing.assert_array_equal(train[fault], np.arange(3 * 52).reshape(3, 52) + fault + 0.5)
+        np.testing.assert_array_equal(test[fault], np.arange(4 * 52).reshape(4, 52) + fault + 0.5)
+
+
+def test_cells_without_a_number_are_nan(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wheel(tmp_path / "cache" / "datasets", monkeypatch)
+    values, times, tags = ironhorn.datasets.process_plant.load_data()
+    np.testing.assert_array_equal(values, [[0.5, np.nan], [0, 1000]])
+    assert str(times[1]) == "2017-12-24T00:05:00" and tags == ["tag0", "tag1"]
+
+
+@pytest.mark.parametrize("module", [tennessee_eastman, process_plant], ids=["tennessee_eastman", "process_plant"])
+def test_the_wheel_is_missing_or_damaged(tmp_path: pathlib.Path, module: types.ModuleType) -> None:
+    folder = tmp_path / "cache" / "datasets"
+    with pytest.raises(FileNotFoundError, match=re.escape(f"--dest {folder} bibmon==1.2.0")):
+        module.load_data()
+    folder.mkdir(parents=True)
+    (folder / bibmon.WHEEL).write_bytes(b"not what was asked for")
+    with pytest.raises(FileFormatError, match="is not the expected file: its SHA-256 is 918378f0"):
+        module.load_data()

