@@ -68,6 +68,7 @@ _SUBMODULES = (
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -75,6 +76,7 @@ _SUBMODULES = (
     "testing",
     "tree",
     "utils",
+    "wrappers",
 )
 # Where each name of the package comes from.
 _ORIGINS = {
@@ -136,6 +138,7 @@ __all__ = [
     "name_scope",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -146,6 +149,7 @@ __all__ = [
     "tree",
     "utils",
     "value_and_grad",
+    "wrappers",
 ]
 
 

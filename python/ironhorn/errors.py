@@ -52,5 +52,9 @@ class UnknownObjectError(IronhornError, ValueError):
     """A name in a file or an argument that stands for nothing known."""
 
 
+class NotFiniteError(IronhornError, FloatingPointError):
+    """A number that is NaN or infinite, found while `config.enable_debug_nans()` was on."""
+
+
 class NotBuiltError(IronhornError, ValueError):
     """A layer or model that has no weights yet."""

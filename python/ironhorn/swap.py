@@ -44,6 +44,7 @@ _KERAS_MODULES = frozenset(
         "saving",
         "tree",
         "utils",
+        "wrappers",
     }
 )
 

@@ -1,4 +1,4 @@
-"""Writes `training_reference.json`: what real Keras returns for every case of `training_cases.py`.
+"""Writes `training_reference.json`: what real Keras returns for every case of `training_cases.py` and `fit_cases.py`.
 
 Run it where Keras 3 and JAX are installed:
 
@@ -15,7 +15,10 @@ import warnings
 from pathlib import Path
 
 import keras
-from training_cases import CASES
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import compat.fit_cases  # noqa: F401  (adds its cases)
+from compat.training_cases import CASES
 
 
 def rounded(value):

@@ -9,7 +9,7 @@ import pytest
 
 import ironhorn as keras
 from ironhorn import ops
-from ironhorn.errors import ConcurrentFitError, UnsupportedError, ValueRangeError
+from ironhorn.errors import ConcurrentFitError, ValueRangeError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 4)).astype("float32")
@@ -388,8 +388,6 @@ def test_dataset_with_workers_keeps_the_order():
     models[1].fit(X, Y, batch_size=10, shuffle=False, verbose=0)
     for a, b in zip(weights(models[0]), weights(models[1]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
-    with pytest.raises(UnsupportedError, match="workers=n"):
-        Batches(use_multiprocessing=True)
 
 
 def test_any_iterable_over_batches_is_data():

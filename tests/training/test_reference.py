@@ -1,4 +1,4 @@
-"""Losses, metrics, optimizers, fit and callbacks against what real Keras returned (tests/compat/training_cases.py)."""
+"""Losses, metrics, optimizers, fit and callbacks against what real Keras returned (the cases of tests/compat)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import compat.fit_cases  # noqa: F401  (adds its cases)
 import ironhorn
 from compat.training_cases import CASES
 

@@ -41,12 +41,16 @@ _AS_THEY_ARE = "none"
 
 
 class _CallContext(threading.local):
-    """What layer calls of one thread share: the nesting of calls, the value of `training`, the dtype of variables."""
+    """What layer calls of one thread share.
+
+    That is the nesting of calls, the value of `training`, the dtype of variables, and who looks at outputs.
+    """
 
     depth = 0
     training: Any = None
     scope: Any = None
     autocast: str | None = None
+    watch: Any = None
 
 
 _context = _CallContext()
@@ -525,7 +529,19 @@ class Layer(LayerState, backend.Operation):
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if backend.any_symbolic(args, kwargs):
             return self.compute_output_spec(*args, **kwargs)
+        if _context.watch is not None:
+            return _context.watch.layer(self, args, kwargs)
         return self.call(*args, **kwargs)
+
+    @staticmethod
+    def _watch_calls(watch: Any) -> None:
+        """Lets `watch.layer(layer, args, kwargs)` call the layers of this thread; `None` ends that."""
+        _context.watch = watch
+
+    @staticmethod
+    def _current_watch() -> Any:
+        """Returns what calls the layers of this thread, or `None`."""
+        return _context.watch
 
     def _convert_input(self, value: Any) -> Any:
         """Makes a tensor of an array, and casts floats to the layer's dtype where autocast is on."""

@@ -109,6 +109,42 @@ class Model(Trainer, Layer):
             f"Model '{self.name}' has no layer named '{name}'. Its layers are: {[layer.name for layer in layers]}."
         )
 
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """Returns the values of all variables as nested dictionaries.
+
+        Args:
+            value_format: `"backend_tensor"` or `"numpy_array"`.
+
+        Returns:
+            A dictionary with the keys `trainable_variables`, `non_trainable_variables`, `optimizer_variables` and
+            `metrics_variables`; in each, the parts of a variable's path are the keys.
+
+        Example:
+            >>> state = model.get_state_tree("numpy_array")
+            >>> model.set_state_tree(state)
+        """
+        from ironhorn.models.state_tree import state_tree
+
+        return state_tree(self._variables_by_kind(), value_format)
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Assigns values to variables; those that the tree does not name stay.
+
+        Args:
+            state_tree: What `get_state_tree` returned, or a part of it.
+        """
+        from ironhorn.models.state_tree import assign_state_tree
+
+        assign_state_tree(self._variables_by_kind(), state_tree)
+
+    def _variables_by_kind(self) -> dict[str, list[Any]]:
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
+
     def summary(
         self,
         line_length: int | None = None,
@@ -139,6 +175,12 @@ class Model(Trainer, Layer):
             show_trainable=show_trainable,
             layer_range=layer_range,
         )
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows of the model: the table of `summary`, and the graph to unfold."""
+        from ironhorn.models.summary import html_summary
+
+        return html_summary(self)
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Saves architecture, weights and the optimizer's state.

@@ -17,14 +17,21 @@ def is_array_like(value: Any) -> bool:
     return (
         isinstance(value, np.ndarray)
         or (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__array__"))
-        or _is_pandas(value)
+        or _is_frame(value)
+        or is_sparse(value)
     )
+
+
+def is_sparse(value: Any) -> bool:
+    """Returns whether a value is a sparse matrix or array of SciPy."""
+    return type(value).__module__.startswith("scipy.sparse") and hasattr(value, "tocsr")
 
 
 def to_numpy(value: Any, name: str) -> np.ndarray:
     """Converts an array-like to a NumPy array of a dtype that the engine takes.
 
-    Floats become the default float type, as in Keras; a pandas `Series` becomes a column.
+    Floats become the default float type, as in Keras; a `Series` of pandas or polars becomes a column, and a sparse
+    matrix becomes dense.
 
     Args:
         value: Array, tensor, or data frame.
@@ -38,10 +45,12 @@ def to_numpy(value: Any, name: str) -> np.ndarray:
     """
     if isinstance(value, np.ndarray):
         array = value
-    elif _is_pandas(value):
-        array = value.to_numpy()
+    elif _is_frame(value):
+        array = np.asarray(value.to_numpy())
         if array.ndim == 1:
             array = array[:, None]
+    elif is_sparse(value):
+        array = value.toarray()
     else:
         array = np.asarray(value)
     if array.ndim == 0:
@@ -81,10 +90,21 @@ def named_leaves(name: str, structure: Any) -> list[tuple[str, Any]]:
     return [leaf for part_name, part in parts for leaf in named_leaves(part_name, part)]
 
 
-def convert_structure(name: str, structure: Any) -> Any:
-    """Converts every array-like of a structure with `to_numpy`; `None` stays."""
+def convert_structure(name: str, structure: Any, sparse: bool = False) -> Any:
+    """Converts every array-like of a structure with `to_numpy`; `None` stays.
+
+    Args:
+        name: What to call the structure in errors.
+        structure: The structure.
+        sparse: Whether sparse matrices stay sparse, in a form whose rows can be taken.
+    """
     names = iter(named_leaves(name, structure))
-    return tree.map_structure(lambda leaf: _convert_leaf(next(names)[0], leaf), structure)
+
+    def convert(leaf: Any) -> Any:
+        leaf_name = next(names)[0]
+        return leaf.tocsr() if sparse and is_sparse(leaf) else _convert_leaf(leaf_name, leaf)
+
+    return tree.map_structure(convert, structure)
 
 
 def _convert_leaf(name: str, leaf: Any) -> Any:
@@ -98,8 +118,8 @@ def _convert_leaf(name: str, leaf: Any) -> Any:
     return to_numpy(leaf, name)
 
 
-def _is_pandas(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "to_numpy")
+def _is_frame(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] in ("pandas", "polars") and hasattr(value, "to_numpy")
 
 
 def check_lengths(leaves: list[tuple[str, Any]]) -> int:
@@ -168,7 +188,10 @@ def train_validation_split(x: Any, y: Any, sample_weight: Any, validation_split:
                 f"`validation_split` needs arrays, and `{name}` is of type {type(leaf).__name__}. "
                 "Pass `validation_data` instead."
             )
-    arrays = tuple(convert_structure(name, part) for name, part in zip(("x", "y", "sample_weight"), parts, strict=True))
+    arrays = tuple(
+        convert_structure(name, part, sparse=True)
+        for name, part in zip(("x", "y", "sample_weight"), parts, strict=True)
+    )
     samples = check_lengths(
         [leaf for name, part in zip("xyw", arrays, strict=True) for leaf in named_leaves(name, part)]
     )

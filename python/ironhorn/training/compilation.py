@@ -7,11 +7,10 @@ from typing import Any
 from ironhorn import backend, ops, tree
 from ironhorn import metrics as metrics_module
 from ironhorn import optimizers as optimizers_module
-from ironhorn.errors import UnsupportedError
 from ironhorn.training.compile_utils import CompileLoss, CompileMetrics
-from ironhorn.training.data import unpack_x_y_sample_weight
 from ironhorn.training.exclusive import build_lock
 from ironhorn.training.loop import StepFunction
+from ironhorn.training.packing import unpack_x_y_sample_weight
 
 _MOST_STEP_FUNCTIONS = 8
 
@@ -89,16 +88,17 @@ class Compilation:
                 dict. `"accuracy"` and `"crossentropy"` choose the binary, sparse or categorical kind by shape.
             weighted_metrics: Like `metrics`, for metrics that take `sample_weight` into account.
             run_eagerly: Run the Python code of each step instead of a traced program: slow, for debugging.
-            steps_per_execution: Batch hooks of callbacks are called every so many steps. Where no callback has batch
-                hooks, many steps run per call in any case.
+            steps_per_execution: Batch hooks of callbacks are called every so many steps, with the number of the last
+                of them. Results do not change, and little time is saved: where no callback has batch hooks, many
+                steps run per call in any case.
             jit_compile: Traced steps are always compiled by the engine, so `True`, `False` and `"auto"` give the same
-                program; the value is kept for files.
-            auto_scale_loss: For the policy `mixed_float16`, which is not supported yet.
+                program; the value is kept for files. Only `run_eagerly` runs Python code at each step.
+            auto_scale_loss: Under the policy `mixed_float16`, wrap the optimizer in a `LossScaleOptimizer`, so that
+                small gradients do not vanish.
 
         Raises:
             UnknownObjectError: If a name is unknown.
             ValueError: If an argument is out of range.
-            UnsupportedError: For the policy `mixed_float16`.
 
         Example:
             ```python
@@ -109,10 +109,6 @@ class Compilation:
             raise ValueError(f"`steps_per_execution` must be a positive integer. Received: {steps_per_execution!r}")
         if jit_compile not in (True, False, "auto", None):
             raise ValueError(f"`jit_compile` must be True, False or 'auto'. Received: {jit_compile!r}")
-        if getattr(getattr(self, "dtype_policy", None), "name", None) == "mixed_float16":
-            raise UnsupportedError(
-                "Training with the dtype policy 'mixed_float16' is not supported: it needs loss scaling. Use 'float32'."
-            )
         if run_eagerly and jit_compile is True:
             import warnings
 
@@ -121,7 +117,11 @@ class Compilation:
                 stacklevel=2,
             )
             jit_compile = False
-        optimizer = optimizers_module.get(optimizer)
+        optimizer = given_optimizer = optimizers_module.get(optimizer)
+        if auto_scale_loss and optimizer is not None and self.dtype_policy.name == "mixed_float16":  # type: ignore[attr-defined]
+            scaler = optimizers_module.LossScaleOptimizer
+            if not isinstance(optimizer, scaler):
+                optimizer = scaler(optimizer, name="loss_scale_optimizer")
         output_names = getattr(self, "output_names", None)
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, output_names)
         compile_metrics = None
@@ -138,7 +138,7 @@ class Compilation:
             "_compile_metrics": compile_metrics,
             "_loss_tracker": metrics_module.Mean(name="loss"),
             "_compile_arguments": {
-                "optimizer": optimizer,
+                "optimizer": given_optimizer,
                 "loss": loss,
                 "loss_weights": loss_weights,
                 "metrics": metrics,
@@ -228,6 +228,53 @@ class Compilation:
             total = ops.add(total, part)
         return total
 
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, tuple[Any, Any, Any]]:
+        """Computes the total loss with given values of all variables, and leaves the variables as they were.
+
+        Args:
+            trainable_variables: Values for `self.trainable_variables`.
+            non_trainable_variables: Values for `self.non_trainable_variables`.
+            metrics_variables: Values for `self.metrics_variables`.
+            x: Inputs.
+            y: Targets.
+            y_pred: Outputs.
+            sample_weight: Weights.
+            training: Whether this is a training step.
+
+        Returns:
+            The loss, and the values of the three kinds of variables after it was computed.
+        """
+        own = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)  # type: ignore[attr-defined]
+        given = (list(trainable_variables), list(non_trainable_variables), list(metrics_variables))
+        for kind, variables, values in zip(("trainable", "non_trainable", "metrics"), own, given, strict=True):
+            if len(variables) != len(values):
+                raise ValueError(
+                    f"`stateless_compute_loss` needs one value for each of the {len(variables)} {kind} variables. "
+                    f"Received {len(values)}."
+                )
+        variables = [variable for group in own for variable in group]
+        before = [ops.convert_to_tensor(variable.value) for variable in variables]
+        try:
+            values = [value for group in given for value in group]
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            loss = self._compute_loss(x, y, y_pred, sample_weight, training)
+            rest, metrics = ([ops.convert_to_tensor(variable.value) for variable in group] for group in own[1:])
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+        return loss, (given[0], rest, metrics)
+
     def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Calls `compute_loss`, also where an override does not take `training`."""
         code = getattr(type(self).compute_loss, "__code__", None)
@@ -281,7 +328,12 @@ class Compilation:
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_weights  # type: ignore[attr-defined]
         if variables:
-            self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+            gradients = tape.gradient(scaled_loss, variables)
+            watch = self._current_watch()  # type: ignore[attr-defined]
+            if watch is not None:
+                watch.loss(loss)
+                watch.gradients(gradients, variables)
+            self.optimizer.apply(gradients, variables)
         else:
             import warnings
 
@@ -430,10 +482,15 @@ class Compilation:
             self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
 
     def _flatten_metrics_in_order(self, logs: dict[str, Any]) -> Any:
-        """Lists logs in the order of `metrics`; what is not a metric's comes last, by name."""
-        names: list[str] = []
+        """Lists logs in the order of `metrics`; what has not a metric's own name comes last, by name.
+
+        A metric of one of several outputs is in the logs after that output's name, so it is among the last.
+        """
+        found: dict[str, None] = {}
         for metric in self.metrics:
-            names += metric.result_names() if isinstance(metric, CompileMetrics) else [metric.name]
+            parts = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
+            found.update(dict.fromkeys(part.name for part in parts))
+        names = list(found)
         values = [logs[name] for name in names if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values

@@ -9,7 +9,14 @@ from ironhorn import losses as losses_module
 from ironhorn import metrics as metrics_module
 from ironhorn import ops, tree
 from ironhorn.training.names import object_name
-from ironhorn.training.outputs import align_specs, align_values, leaf_names, structure_error
+from ironhorn.training.outputs import (
+    align_specs,
+    align_values,
+    loss_names,
+    metric_names,
+    spec_order,
+    structure_error,
+)
 
 
 def resolve_by_shape(y_true: Any, y_pred: Any) -> str:
@@ -170,7 +177,7 @@ class CompileMetrics(metrics_module.Metric):
         predictions = tree.flatten(y_pred)
         if not spec:
             return [None] * len(predictions)
-        names = leaf_names(y_pred, self.output_names)
+        names = metric_names(y_pred, self.output_names)
         if len(predictions) == 1:
             specs: list[Any] = [tree.flatten(spec)]
             names = [None]
@@ -220,19 +227,17 @@ class CompileMetrics(metrics_module.Metric):
             metric.reset_state()
 
     def result(self) -> dict[str, Any]:
-        """Returns all results by name; see `result_names`."""
+        """Returns all results by their names in logs."""
         if not self.built:
             raise ValueError("Cannot get result() since the metric has not yet been built.")
         return {name: metric.result() for name, metric in self._named_metrics()}
 
-    def result_names(self) -> list[str]:
-        """Returns the names in logs: the metric's name, after `output_` for several outputs.
-
-        A name that occurs again gets a number; a weighted metric whose name is taken becomes `weighted_name`.
-        """
-        return [name for name, _ in self._named_metrics()]
-
     def _named_metrics(self) -> list[tuple[str, Any]]:
+        """Pairs of name in logs and metric.
+
+        The name is the metric's, after `output_` for several outputs. A name that occurs again gets a number; a
+        weighted metric whose name is taken becomes `weighted_name`.
+        """
         named: list[tuple[str, Any]] = []
         counts: dict[str, int] = {}
         for weighted, lists in ((False, self._flat_metrics), (True, self._flat_weighted_metrics)):
@@ -309,14 +314,14 @@ class CompileLoss(losses_module.Loss):
         predictions = tree.flatten(y_pred)
         specs = align_specs(self._user_loss, y_pred, self.output_names, "loss", broadcast=True)
         weights = self._weights(y_pred, specs)
-        names = leaf_names(y_pred, self.output_names)
+        names = loss_names(y_pred, self.output_names)
         targets = self._targets(y_true, y_pred, [spec is not None for spec in specs])
         parts = []
-        for index, (spec, target, prediction) in enumerate(zip(specs, targets, predictions, strict=True)):
-            if spec is None:
+        for index in spec_order(self._user_loss, y_pred):
+            if specs[index] is None:
                 continue
-            _require_target(target, names[index], "loss")
-            loss = get_loss(spec, target, prediction)
+            _require_target(targets[index], names[index], "loss")
+            loss = get_loss(specs[index], targets[index], predictions[index])
             parts.append(_OutputLoss(index, loss, weights[index], names[index] or loss.name))
         if not parts:
             raise ValueError(f"No output has a loss. Received: loss={self._user_loss!r}")

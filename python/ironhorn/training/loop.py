@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from ironhorn import tree
-from ironhorn.training.data import ArrayData, ArrayEpoch, BatchData
+from ironhorn.training.batch_data import BatchData
+from ironhorn.training.data import ArrayData, ArrayEpoch
 from ironhorn.training.logs import pythonify_logs
+from ironhorn.training.nans import Watch, is_debug_nans_enabled
 
 
 def declared_axes(model: Any, leaf: int, rank: int) -> set[int]:
@@ -46,7 +48,9 @@ class StepFunction:
     """
 
     def __init__(self, model: Any, method: str, eagerly: bool):
-        reference = weakref.ref(model)
+        self._model = reference = weakref.ref(model)
+        self._method = method
+        self.batches = 0
 
         def step(data: Any) -> Any:
             owner = reference()
@@ -71,13 +75,33 @@ class StepFunction:
 
     def __call__(self, batch: Any) -> Any:
         """Runs one step on a batch of arrays."""
+        if is_debug_nans_enabled():
+            return self._watched(batch)
         if self._compiled is not None:
             return self._compiled(batch)
+        return self._eager(batch)
+
+    def _eager(self, batch: Any) -> Any:
         from ironhorn import ops
 
         return self._step(
             tree.map_structure(lambda array: None if array is None else ops.convert_to_tensor(array), batch)
         )
+
+    def _watched(self, batch: Any) -> Any:
+        """Runs one step as plain Python and looks at every number that it makes."""
+        model: Any = self._model()
+        watch = Watch(model, self._method, self.batches)
+        self.batches += 1
+        watch.data(batch)
+        model._watch_calls(watch)
+        try:
+            outputs = self._eager(batch)
+        finally:
+            model._watch_calls(None)
+        if self._method == "train_step":
+            watch.weights()
+        return outputs
 
     def run(self, data: ArrayData, epoch: ArrayEpoch, offset: int, steps: int) -> Any:
         """Runs several steps of an epoch.
@@ -92,7 +116,7 @@ class StepFunction:
             What the last step returned.
         """
         first = epoch.first_step + offset
-        if self._compiled is not None:
+        if self._compiled is not None and not is_debug_nans_enabled():
             return self._compiled.run_steps(data.source, epoch.order, data.batch_size, first, steps)
         outputs = None
         for step in range(first, first + steps):
@@ -110,7 +134,7 @@ class StepFunction:
         Returns:
             NumPy arrays in the structure that the step returns.
         """
-        if self._compiled is not None:
+        if self._compiled is not None and not is_debug_nans_enabled():
             from ironhorn.backend.tracing import ArraySource
 
             return self._compiled.run_collect(ArraySource(arrays) if source is None else source, batch_size)
@@ -169,6 +193,7 @@ def run_epoch(
     Returns:
         The logs of the last step, as Python numbers, and the number of steps done.
     """
+    function.batches = 0
     if isinstance(data, BatchData):
         return _run_batches(function, data, callbacks, phase, steps_per_execution, stopped, done)
     listens = callbacks.listens(phase)

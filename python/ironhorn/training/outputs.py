@@ -20,30 +20,72 @@ class _Missing:
 _MISSING = _Missing()
 
 
-def leaf_names(pattern: Any, output_names: Sequence[str] | None) -> list[str | None]:
-    """Names every leaf of a structure of outputs.
+def metric_names(pattern: Any, output_names: Sequence[str] | None) -> list[str | None]:
+    """Names every leaf of a structure of outputs as metrics do.
 
     Args:
         pattern: The outputs.
         output_names: The model's output names, in the order of its leaves, if it has them.
 
     Returns:
-        One name per leaf, in the order of `tree.flatten`; `None` where there is none.
+        One name per leaf, in the order of `tree.flatten`: the key in a flat dict, else the output's name; `None` where
+        there is none.
     """
-    if isinstance(pattern, dict):
-        names: list[str | None] = []
-        for key in sorted(pattern):
-            if tree.is_nested(pattern[key]):
-                names += [f"{key}/{name}" if name else str(key) for name in leaf_names(pattern[key], None)]
-            else:
-                names.append(str(key))
-        return names
     count = len(tree.flatten(pattern))
+    if isinstance(pattern, dict) and len(pattern) == count:
+        return [str(key) for key in sorted(pattern)]
     if output_names is not None and len(output_names) == count:
         return list(output_names)
-    if tree.is_nested(pattern):
-        return [name for part in pattern for name in leaf_names(part, None)]
     return [None] * count
+
+
+def loss_names(pattern: Any, output_names: Sequence[str] | None) -> list[str | None]:
+    """Names every leaf of a structure of outputs as losses do: by its path, whose last number is the output's name.
+
+    Args:
+        pattern: The outputs.
+        output_names: The model's output names, in the order of its leaves, if it has them.
+
+    Returns:
+        One name per leaf, in the order of `tree.flatten`: `"rest/b"` for output `b` in the list `rest`.
+    """
+    leaves = tree.flatten_with_path(pattern) if tree.is_nested(pattern) else [((), pattern)]
+    fits = output_names is not None and len(output_names) == len(leaves)
+    names = list(output_names) if fits and output_names is not None else [None] * len(leaves)
+    result: list[str | None] = []
+    for (path, _), name in zip(leaves, names, strict=True):
+        if path and not isinstance(path[-1], int):
+            result.append("/".join(map(str, path)))
+        else:
+            result.append(None if name is None else "/".join(map(str, (*path[:-1], name))))
+    return result
+
+
+def spec_order(spec: Any, pattern: Any) -> list[int]:
+    """Returns numbers of the outputs' leaves in the order in which the user named them.
+
+    Args:
+        spec: What `compile` received.
+        pattern: The outputs.
+    """
+    if not isinstance(pattern, (dict, list, tuple)):
+        return [0]
+    keys: list[Any] = sorted(pattern) if isinstance(pattern, dict) else list(range(len(pattern)))
+    offsets: dict[Any, int] = {}
+    count = 0
+    for key in keys:
+        offsets[key] = count
+        count += len(tree.flatten(pattern[key])) if tree.is_nested(pattern[key]) else 1
+    order = keys
+    if isinstance(pattern, dict):
+        first = [key for key in spec if key in pattern] if isinstance(spec, dict) else []
+        order = [*first, *(key for key in pattern if key not in first)]
+    parts = spec if isinstance(spec, (dict, list, tuple)) and len(spec) == len(keys) else None
+    result = []
+    for key in order:
+        part = parts[key] if parts is not None and isinstance(parts, dict) == isinstance(pattern, dict) else None
+        result += [offsets[key] + index for index in spec_order(part, pattern[key])]
+    return result
 
 
 def align_values(value: Any, pattern: Any, output_names: Sequence[str] | None) -> list[Any] | None:

@@ -20,13 +20,14 @@ from ironhorn.training.data import (
     DEFAULT_BATCH_SIZE,
     ArrayData,
     make_data,
-    pack_x_y_sample_weight,
-    unpack_x_y_sample_weight,
 )
 from ironhorn.training.exclusive import training
+from ironhorn.training.limits import limited_epochs
 from ironhorn.training.logs import pythonify_logs
 from ironhorn.training.loop import GroupClock, run_epoch, run_predict, to_arrays
+from ironhorn.training.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from ironhorn.training.position import FitPosition
+from ironhorn.training.tracebacks import filtered
 
 _SECONDS_PER_CALL_SHOWN = 0.1
 _SECONDS_PER_CALL_SILENT = 0.5
@@ -40,6 +41,7 @@ class Trainer(Compilation):
     `run_eagerly=True` they run as they stand.
     """
 
+    @filtered
     def fit(
         self,
         x: Any = None,
@@ -97,6 +99,7 @@ class Trainer(Compilation):
             ```
         """
         self._assert_compiled("fit")
+        epochs = limited_epochs(epochs)
         x = self._on_host(x)  # type: ignore[attr-defined]
         with training(self, "fit"):
             if validation_split and validation_data is None:
@@ -126,6 +129,9 @@ class Trainer(Compilation):
                 raise
             finally:
                 object.__setattr__(self, "_fit_position", outer)
+                data.close()
+                if validation is not None:
+                    validation.close()
         return self.history
 
     def _run_epochs(
@@ -157,6 +163,7 @@ class Trainer(Compilation):
             if steps == done and not epoch_logs:
                 epoch_logs = pythonify_logs(self.get_metrics_result())
             if validation is not None and _is_due(epoch, validation_freq):
+                validation.restart()
                 results = self._run_evaluation(validation, callbacks, validation_clock)
                 epoch_logs.update({f"val_{name}": value for name, value in results.items()})
             callbacks.on_epoch_end(epoch, epoch_logs)
@@ -167,6 +174,7 @@ class Trainer(Compilation):
             self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]
         callbacks.on_train_end(logs)
 
+    @filtered
     def evaluate(
         self,
         x: Any = None,
@@ -206,6 +214,8 @@ class Trainer(Compilation):
         except BaseException:
             callback_list.interrupted()
             raise
+        finally:
+            data.close()
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     def _run_evaluation(self, data: Any, callbacks: Any, clock: GroupClock) -> dict[str, Any]:
@@ -278,6 +288,8 @@ class Trainer(Compilation):
         except BaseException:
             callback_list.interrupted()
             raise
+        finally:
+            data.close()
         callback_list.on_predict_end()
         object.__setattr__(self, "_ready_to_predict", (self._generation, function))  # type: ignore[attr-defined]
         return outputs

@@ -1,40 +1,17 @@
-"""Helpers around training: `keras.utils`."""
+"""Helpers around training: `keras.utils`. Their names stand in `__init__.pyi`; modules are imported when first used."""
 
-from ironhorn.saving.registry import (
-    CustomObjectScope,
-    custom_object_scope,
-    deserialize_keras_object,
-    get_custom_objects,
-    get_registered_name,
-    get_registered_object,
-    register_keras_serializable,
-    serialize_keras_object,
-)
-from ironhorn.training.data import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
-from ironhorn.training.progress import Progbar
-from ironhorn.utils.numeric import normalize, to_categorical
-from ironhorn.utils.sequences import pad_sequences
-from ironhorn.utils.session import clear_session, set_random_seed
+from importlib import import_module
+from typing import Any
 
-Sequence = PyDataset
+from ironhorn.backend.lazy import attach
 
-__all__ = [
-    "CustomObjectScope",
-    "Progbar",
-    "PyDataset",
-    "Sequence",
-    "clear_session",
-    "custom_object_scope",
-    "deserialize_keras_object",
-    "get_custom_objects",
-    "get_registered_name",
-    "get_registered_object",
-    "normalize",
-    "pack_x_y_sample_weight",
-    "pad_sequences",
-    "register_keras_serializable",
-    "serialize_keras_object",
-    "set_random_seed",
-    "to_categorical",
-    "unpack_x_y_sample_weight",
-]
+ALL, _find = attach(__name__, __file__, globals())
+__all__ = sorted([*ALL, "legacy"])
+
+
+def __getattr__(name: str) -> Any:
+    return import_module("ironhorn.utils.legacy") if name == "legacy" else _find(name)
+
+
+def __dir__() -> list[str]:
+    return __all__
