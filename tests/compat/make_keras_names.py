@@ -10,6 +10,7 @@ import pathlib
 import keras
 
 MODULES = [
+    "",
     "activations",
     "callbacks",
     "config",
@@ -35,8 +36,9 @@ MODULES = [
 
 
 def names(module: str) -> list[str]:
-    """The names that a module of `keras` offers."""
-    return sorted(name for name in vars(importlib.import_module(f"keras.{module}")) if not name.startswith("_"))
+    """The names that a module of `keras` (or, for "", `keras` itself) offers."""
+    found = vars(importlib.import_module(f"keras.{module}".rstrip(".")))
+    return sorted(name for name in found if not name.startswith("_") and name not in ("api", "src"))
 
 
 if __name__ == "__main__":
