@@ -57,6 +57,37 @@ def print_summary(
     _print(model, header, justify, widths, width, rows, _totals(model), print_fn)
 
 
+def html_summary(model: Any) -> str:
+    """Returns the table as HTML, with a drawing of the graph below it, folded; see `Model._repr_html_`."""
+    from html import escape
+
+    layers, connected_to = _layers_and_connections(model)
+    header = ["Layer (type)", "Output Shape", "Param #", *(["Connected to"] if connected_to is not None else [])]
+    rows: list[list[Any]] = []
+    for layer in layers:
+        _add_rows(rows, layer, connected_to, False, False, 0)
+    sides = ["right" if name == "Param #" else "left" for name in header]
+    lines = [f"<div><b>Model: {escape(model.name)}</b>", "<table>"]
+    for tag, cells in [("th", header), *(("td", list(map(_cell_text, header, row))) for row in rows)]:
+        inside = "".join(
+            f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in zip(cells, sides, strict=True)
+        )
+        lines.append(f"<tr>{inside}</tr>")
+    lines.append("</table>")
+    lines += [f"{label}: {count:,} ({readable_size(size)})<br>" for label, count, size in _totals(model)]
+    if model.built and _is_graph(model):
+        from ironhorn.utils.picture.plotting import drawing
+
+        lines.append(f"<details><summary>Graph</summary>{drawing(model, show_shapes=True)}</details>")
+    return "\n".join([*lines, "</div>"])
+
+
+def _is_graph(model: Any) -> bool:
+    from ironhorn.models import Functional, Sequential
+
+    return isinstance(model, Functional | Sequential)
+
+
 def _layers_and_connections(model: Any) -> tuple[list[Any], Callable[[Any], list[Any]] | None]:
     """Returns what to list, and for a graph that is no simple chain what each is connected to."""
     from ironhorn.models.functional import Functional
@@ -269,18 +300,20 @@ def _plain(
             aligned.append({"left": cell.ljust, "right": cell.rjust, "center": cell.center}[side](width - 1))
         return " ".join(aligned).rstrip()
 
-    def text(name: str, cell: Any) -> str:
-        if name == "Layer (type)":
-            return f"{cell[0]} ({cell[1]})"
-        if name == "Output Shape":
-            return str(cell).replace(",)", ")")
-        if name == "Connected to":
-            return ", ".join(f"{s.operation.name}[{s.node_index}][{s.tensor_index}]" for s in cell) or "-"
-        return str(cell)
-
     rule = "-" * sum(widths)
     lines = [f'Model: "{model.name}"', rule, line(header), rule]
-    lines += [line([text(name, cell) for name, cell in zip(header, row, strict=True)]) for row in rows]
+    lines += [line(list(map(_cell_text, header, row))) for row in rows]
     lines.append(rule)
     lines += [f" {label}: {count:,} ({readable_size(size)})" for label, count, size in totals]
     return "\n".join(lines)
+
+
+def _cell_text(name: str, cell: Any) -> str:
+    """A cell of the column of that name as text without colours."""
+    if name == "Layer (type)":
+        return f"{cell[0]} ({cell[1]})"
+    if name == "Output Shape":
+        return str(cell).replace(",)", ")")
+    if name == "Connected to":
+        return ", ".join(f"{s.operation.name}[{s.node_index}][{s.tensor_index}]" for s in cell) or "-"
+    return str(cell)
