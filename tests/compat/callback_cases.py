@@ -410,6 +410,36 @@ def _not_a_number(raise_error):
 cases("not a number", {"stop": _not_a_number(False), "raise": _not_a_number(True)})
 
 
+def several_optimizers(keras, **arguments):
+    first = keras.optimizers.SGD(0.05, name="first", **arguments)
+    second = keras.optimizers.SGD(0.02, momentum=0.9, name="second")
+    return keras.optimizers.MultiOptimizer(lambda variable: first if "hidden" in variable.path else second)
+
+
+def _several(make, **arguments):
+    def run(keras):
+        model = dense_model(keras, optimizer=several_optimizers(keras, **arguments))
+        history = model.fit(X, Y, epochs=4, validation_split=0.2, callbacks=make(keras.callbacks), **QUIET)
+        results = {name: [float(value) for value in values] for name, values in history.history.items()}
+        return {"history": results, "weights": [listed(weight) for weight in model.get_weights()]}
+
+    return run
+
+
+cases(
+    "several optimizers",
+    {
+        "scheduler": _several(
+            lambda callbacks: [callbacks.LearningRateScheduler(lambda epoch, rate: rate * (0.5 if epoch == 2 else 1.0))]
+        ),
+        "plateau": _several(
+            lambda callbacks: [callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=100.0, min_lr=0.01)]
+        ),
+        "averages": _several(lambda callbacks: [callbacks.SwapEMAWeights()], use_ema=True, ema_momentum=0.8),
+    },
+)
+
+
 @case
 def history_of_several_fits(keras):
     model = dense_model(keras)

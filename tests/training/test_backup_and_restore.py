@@ -17,7 +17,7 @@ import ironhorn as keras
 from ironhorn.callbacks.backup_and_restore import read_backup
 from ironhorn.errors import FileFormatError
 
-KILLS = int(os.environ.get("IRONHORN_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("IRONHORN_TEST_KILLS", "5"))
 SEED = int(os.environ.get("IRONHORN_TEST_SEED", "1"))
 CRASH = Path(__file__).with_name("backup_crash.py")
 CASES = [
@@ -29,6 +29,8 @@ CASES = [
     "generator",
     "callbacks",
     "averages",
+    "several optimizers",
+    "scaled loss",
     "steps per execution",
 ]
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")

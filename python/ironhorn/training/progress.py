@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _BAR = "━"
-_NOTEBOOKS = ("ipykernel", "google")
+_NOTEBOOKS = ("ipykernel", "pyodide_kernel")
 """Packages whose streams are the cells of a notebook."""
 
 _interactive = True
