@@ -194,6 +194,14 @@ def test_every_layer_has_three_rows() -> None:
     assert set(FEWER) <= classes
 
 
+# Layers that augment images.
+AUGMENTATION = """
+AugMix AutoContrast CutMix Equalization MaxNumBoundingBoxes MixUp RandAugment RandomBrightness
+RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip
+RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
+RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Solarization
+""".split()
+
 # Layers that have fewer than three rows, and why.
 FEWER = {
     "TextVectorization": "takes strings; tested in test_preprocessing.py",
@@ -202,6 +210,10 @@ FEWER = {
     **dict.fromkeys(
         ("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"), "runs inside RNN and the layer of its name"
     ),
+    "Hashing": "takes strings; tested in test_hashing.py",
+    "HashedCrossing": "takes strings; tested in test_hashing.py",
+    "Pipeline": "what its layers do; tested in test_augmentation.py",
+    **dict.fromkeys(AUGMENTATION, "random, with known transformations in test_augmentation.py"),
 }
 
 

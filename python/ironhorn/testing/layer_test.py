@@ -272,9 +272,10 @@ def _check_training(
     again = registry.deserialize_keras_object(registry.serialize_keras_object(layer), custom_objects=custom_objects)
     traced = _model_around(layer, data, kwargs)
     eager = _model_around(again, data, kwargs)
+    # The call comes first, as it may draw random numbers.
+    outputs = tree.map_structure(lambda value: np.zeros(tuple(value.shape), "float32"), traced(data))
     for source, target in zip(traced.variables, eager.variables, strict=True):
         target.assign(source)
-    outputs = tree.map_structure(lambda value: np.zeros(tuple(value.shape), "float32"), traced(data))
     before = traced.get_weights()
     losses = []
     for model in (traced, eager):

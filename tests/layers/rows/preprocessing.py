@@ -96,4 +96,40 @@ ROWS = [
     Row("CenterCrop", lambda k: k.layers.CenterCrop(3, 4), inputs=[(2, 5, 6, 2)], varying=(1, 2)),
     Row("CenterCrop", lambda k: k.layers.CenterCrop(7, 4), inputs=[(2, 5, 6, 2)], note="too small"),
     Row("CenterCrop", lambda k: k.layers.CenterCrop(2, 3, "channels_first"), inputs=[(2, 2, 5, 6)], note="first"),
+    # Keras makes the bands' weights in float32.
+    *(
+        Row(
+            "MelSpectrogram",
+            lambda k, options=options: k.layers.MelSpectrogram(
+                fft_length=32, sequence_stride=8, num_mel_bins=5, sampling_rate=2000, **options
+            ),
+            inputs=[shape],
+            note=note,
+            narrow=True,
+            varying=(1,),
+        )
+        for note, shape, options in (
+            ("", (2, 100), {}),
+            ("one sound", (90,), {"sequence_length": 24, "window": "hamming", "top_db": 20.0, "ref_power": 2.0}),
+            ("energy", (2, 77), {"power_to_db": False, "mag_exp": 1.0, "min_freq": 50.0, "max_freq": 700.0}),
+        )
+    ),
+    *(
+        Row(
+            "STFTSpectrogram",
+            lambda k, mode=mode, options=options: k.layers.STFTSpectrogram(mode, 8, **options),
+            inputs=[(2, 3, 40) if "data_format" in options else (2, 40, 3)],
+            note=mode,
+            varying=() if "data_format" in options else (1,),
+        )
+        for mode, options in (
+            ("log", {}),
+            ("magnitude", {"frame_step": 3, "padding": "same"}),
+            ("psd", {"fft_length": 16, "expand_dims": True}),
+            ("real", {"window": None, "scaling": None, "data_format": "channels_first"}),
+            ("imag", {"window": "hamming", "scaling": "spectrum", "periodic": True}),
+            ("angle", {"expand_dims": True, "data_format": "channels_first"}),
+            ("stft", {}),
+        )
+    ),
 ]

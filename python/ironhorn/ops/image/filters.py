@@ -21,6 +21,13 @@ def _bell(size: int, sigma: float) -> np.ndarray:
     return weights / weights.sum()
 
 
+def _traced_bell(size: int, sigma: Any, dtype: str) -> Any:
+    """`_bell` for a width that is not known yet."""
+    places = _core.tensor(np.arange(size) - (size - 1) / 2.0, dtype)
+    weights = np_ops.exp(-0.5 * np_ops.square(places / as_dtype(sigma, dtype)))
+    return weights / np_ops.sum(weights)
+
+
 def _channels(batch: Any) -> int:
     count = batch.shape[-1]
     if count is None:
@@ -31,11 +38,11 @@ def _channels(batch: Any) -> int:
     return int(count)
 
 
-def _along(batch: Any, weights: np.ndarray, axis: int, padding: str) -> Any:
+def _along(batch: Any, weights: Any, axis: int, padding: str) -> Any:
     """Every channel filtered along height (1) or width (2)."""
     shape = [1, 1, 1, 1]
-    shape[axis - 1] = len(weights)
-    kernel = _core.tensor(weights.reshape(shape), batch.dtype)
+    shape[axis - 1] = weights.shape[0]
+    kernel = handle["reshape"](as_dtype(tensor(weights), batch.dtype), shape=shape)
     wide = handle["broadcast_to"](kernel, shape=[*shape[:2], _channels(batch), 1])
     return depthwise_conv(batch, wide, padding=padding, data_format="channels_last")
 
@@ -49,13 +56,16 @@ def gaussian_blur(
     Args:
         images: an image or a batch of images.
         kernel_size: width and height of the neighbourhood, in this order.
-        sigma: standard deviations along width and height, in this order, in pixels.
+        sigma: standard deviations along width and height, in this order, in pixels; also a tensor of the two.
         data_format: "channels_last" or "channels_first".
     """
     images = as_float(images)
     batch = as_batch(images, data_format)
-    for axis, size, width in zip((2, 1), kernel_size, sigma, strict=True):
-        batch = _along(batch, _bell(int(size), float(width)), axis, "same")
+    widths = np_ops.unstack(sigma) if isinstance(sigma, _core.Tensor) else sigma
+    for axis, size, width in zip((2, 1), kernel_size, widths, strict=True):
+        traced = isinstance(width, _core.Tensor) and width.is_traced
+        weights = _traced_bell(int(size), width, batch.dtype) if traced else _bell(int(size), float(width))
+        batch = _along(batch, weights, axis, "same")
     return as_given(batch, images.ndim, data_format)
 
 

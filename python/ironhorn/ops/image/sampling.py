@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ironhorn import _core
 from ironhorn.errors import ShapeError, UnsupportedError, ValueRangeError
 from ironhorn.ops import numpy as np_ops
 from ironhorn.ops._dispatch import op
@@ -226,7 +225,6 @@ def perspective_transform(
 
     Raises:
         ShapeError: if the points have another shape.
-        UnsupportedError: for points that are traced: they must be numbers.
     """
     order = _order_of("perspective_transform", interpolation)
     images, start, end = tensor(images), tensor(start_points), tensor(end_points)
@@ -235,14 +233,9 @@ def perspective_transform(
             "ops.image.perspective_transform takes start_points and end_points of shape (4, 2) or (batch, 4, 2), got "
             f"{start.shape} and {end.shape}"
         )
-    if start.is_traced or end.is_traced:
-        raise UnsupportedError(
-            "ops.image.perspective_transform takes numbers for points, not traced tensors; transform before the model"
-        )
     batch = as_batch(images, data_format)
-    matrix = _homography(np.asarray(start, "float64").reshape(-1, 4, 2), np.asarray(end, "float64").reshape(-1, 4, 2))
     dtype = as_float(batch).dtype
-    m = [_core.tensor(matrix[:, k].reshape(-1, 1, 1), dtype) for k in range(8)]
+    m = [as_dtype(handle["reshape"](number, shape=[-1, 1, 1]), dtype) for number in _homography(start, end)]
     rows, columns = _grid(batch, dtype)
     depth = m[6] * columns + m[7] * rows + 1.0
     places = [(m[3] * columns + m[4] * rows + m[5]) / depth, (m[0] * columns + m[1] * rows + m[2]) / depth]
@@ -251,18 +244,44 @@ def perspective_transform(
     return as_given(as_dtype(result, images.dtype), images.ndim, data_format)
 
 
-def _homography(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The eight numbers of the projective map from `end` to `start`, an image a row."""
-    x, y, u, v = end[..., 0], end[..., 1], start[..., 0], start[..., 1]
-    zeros, ones = np.zeros_like(x), np.ones_like(x)
-    equations = np.concatenate(
-        [
-            np.stack([x, y, ones, zeros, zeros, zeros, -u * x, -u * y], axis=-1),
-            np.stack([zeros, zeros, zeros, x, y, ones, -v * x, -v * y], axis=-1),
-        ],
-        axis=1,
-    )
-    return np.linalg.solve(equations, np.concatenate([u, v], axis=-1)[..., None])[..., 0]
+def _homography(start: Any, end: Any) -> list[Any]:
+    """The eight numbers of each projective map from `end` to `start`, the ninth being 1.
+
+    Three of the points, scaled so that their sum is the fourth, are a basis; the map takes one basis to the other:
+    the sum of `start_i (end_j x end_k)` over the three, with factors (Heckbert, "Fundamentals of texture mapping and
+    image warping", 1989).
+    """
+    to, of = _corners(start), _corners(end)
+    factors_to, factors_of = _scales(to), _scales(of)
+    total: list[Any] = [None] * 9
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        factor = factors_to[i] * factors_of[j] * factors_of[k]
+        for row, coordinate in enumerate(to[i]):
+            for column, normal in enumerate(_cross(of[j], of[k])):
+                part = factor * coordinate * normal
+                place = 3 * row + column
+                total[place] = part if total[place] is None else total[place] + part
+    return [number / total[8] for number in total[:8]]
+
+
+def _corners(points: Any) -> list[tuple[Any, Any, float]]:
+    """Each image's four points in homogeneous coordinates."""
+    points = handle["reshape"](as_dtype(points, "float64"), shape=[-1, 4, 2])
+    return [(points[:, number, 0], points[:, number, 1], 1.0) for number in range(4)]
+
+
+def _cross(a: Any, b: Any) -> tuple[Any, Any, Any]:
+    """The line through two points."""
+    return a[1] - b[1], b[0] - a[0], a[0] * b[1] - b[0] * a[1]
+
+
+def _scales(points: list[Any]) -> list[Any]:
+    """What three points are multiplied with so that their sum is a multiple of the fourth."""
+    scales = []
+    for j, k in ((1, 2), (2, 0), (0, 1)):
+        line = _cross(points[j], points[k])
+        scales.append(points[3][0] * line[0] + points[3][1] * line[1] + line[2])
+    return scales
 
 
 @op
@@ -288,18 +307,32 @@ def elastic_transform(
         seed: integer, SeedGenerator, or None.
         data_format: "channels_last" or "channels_first".
     """
+    order = _order_of("elastic_transform", interpolation)
+    _check_fill_mode("elastic_transform", fill_mode)
+    size = int(6 * sigma) | 1
+    return bent(tensor(images), float(alpha), float(sigma), size, order, fill_mode, fill_value, seed, data_format)
+
+
+def bent(
+    images: Any,
+    alpha: Any,
+    sigma: Any,
+    size: int,
+    order: int,
+    fill_mode: str,
+    fill_value: float,
+    seed: Any,
+    data_format: str | None,
+) -> Any:
+    """`elastic_transform` with strengths that may be tensors, and a window of a given size to smooth with."""
     from ironhorn import random
     from ironhorn.ops.image.filters import gaussian_blur
 
-    order = _order_of("elastic_transform", interpolation)
-    _check_fill_mode("elastic_transform", fill_mode)
-    images = tensor(images)
     batch = as_batch(images, data_format)
     lengths = shape_of(batch)
     dtype = as_float(batch).dtype
-    size = (int(6 * sigma) | 1,) * 2
-    noise = random.normal((*lengths[:3], 2), stddev=float(sigma), dtype=dtype, seed=seed)
-    moves = gaussian_blur(noise, kernel_size=size, sigma=(sigma, sigma), data_format="channels_last") * float(alpha)
+    noise = random.normal((*lengths[:3], 2), dtype=dtype, seed=seed) * sigma
+    moves = gaussian_blur(noise, kernel_size=(size, size), sigma=(sigma, sigma), data_format="channels_last") * alpha
     rows, columns = _grid(batch, dtype)
     flat, count = _rows(batch)
     places = [rows + moves[..., 0], columns + moves[..., 1]]
