@@ -1,43 +1,91 @@
 """Optimizer updates: one fused pass over all variables of a type, in place on the variables."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import Any
 
 from ironhorn import _core
 
-
-def _groups(variables: Any) -> list[list[int]]:
-    """Positions of the variables, grouped by type."""
-    by_type: dict[str, list[int]] = {}
-    for position, variable in enumerate(variables):
-        by_type.setdefault(variable.dtype, []).append(position)
-    return list(by_type.values())
+#: Scalars that count steps; the others have the type of what is trained.
+_COUNTERS = ("step",)
 
 
-def _as_type(value: Any, dtype: str) -> Any:
-    tensor = _core.tensor(value)
-    return tensor if tensor.dtype == dtype else _core.op("cast")(tensor, dtype=dtype)
-
-
-def _run(
+def rule(
     name: str,
+    variables: Sequence[Any],
+    gradients: Sequence[Any],
+    slots: Sequence[Sequence[Any]],
     learning_rate: Any,
-    step: list[Any],
-    columns: list[Any],
-    written: list[Any],
-    attributes: dict[str, Any],
-    decay: Any,
+    options: dict[str, float] | None = None,
+    scalars: dict[str, Any] | None = None,
+    *,
+    weight_decay: Sequence[float] | None = None,
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    averages: Sequence[Any] | None = None,
+    kept_average: Any = None,
 ) -> None:
-    """Applies an update op to each group; its outputs are the new values of the `written` columns."""
-    for group in _groups(columns[0]):
-        dtype = columns[0][group[0]].dtype
-        # 16-bit floats are storage: the step is made in float32, and `write` rounds what it gives.
-        compute = "float32" if dtype in ("float16", "bfloat16") else dtype
-        values = [_as_type(column[i], compute) for column in columns for i in group]
-        rates = None if decay is None else [float(decay[i]) for i in group]
-        scalars = [_as_type(learning_rate, compute), *step]
-        outputs = _core.op(name)(*scalars, *values, count=len(group), weight_decay=rates, **attributes)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    """One step of an optimizer on all variables, by a rule of the engine's table (`src/kernels/cpu/update/rules.rs`).
+
+    Gradients are clipped, variables decay, the rule is applied and averages follow in one pass over memory; norms take
+    one pass over the gradients before it.
+
+    Args:
+        name: name of the rule, "adagrad" for example.
+        variables: what is trained.
+        gradients: a gradient for each.
+        slots: for each slot of the rule, in its order, a variable for each variable.
+        learning_rate: number or scalar tensor.
+        options: numbers that stay, by the names of the rule.
+        scalars: what changes from step to step, by the names and in the order of the rule; `step` counts from 1.
+        weight_decay: a rate for each variable, or None; `p -= p * rate * lr` comes first.
+        clipnorm: largest norm of each gradient.
+        clipvalue: largest absolute value in a gradient.
+        global_clipnorm: largest norm of all gradients together.
+        averages: a moving average of each variable, or None.
+        kept_average: scalar tensor: how much of the averages is kept.
+
+    Example:
+        >>> variable, accumulator = ironhorn.Variable([1.0]), ironhorn.Variable([0.0])
+        >>> rule("adagrad", [variable], [[3.0]], [[accumulator]], 0.5, {"epsilon": 0.0})
+        >>> variable.numpy().tolist()
+        [0.5]
+    """
+    written = [variables, *slots] + ([] if averages is None else [averages])
+    columns = [variables, gradients, *written[1:]]
+    groups = _groups(variables)
+    arriving = [[_as_type(gradients[i], dtype) for i in group] for dtype, group in groups]
+    scales: list[Any] = [None] * len(groups)
+    if clipnorm is not None:
+        scales = [_norm_scale(_core.op("sum_of_squares")(*group), clipnorm) for group in arriving]
+    elif global_clipnorm is not None:
+        scales = [_global_scale([_core.op("sum_of_squares")(*group) for group in arriving], global_clipnorm)] * len(
+            groups
+        )
+    for (dtype, group), values, scale in zip(groups, arriving, scales, strict=True):
+        numbers = [_as_type(learning_rate, dtype)]
+        for key, value in (scalars or {}).items():
+            numbers.append(_core.tensor(value) if key in _COUNTERS else _as_type(value, dtype))
+        numbers += [] if scale is None else [_as_type(scale, dtype)]
+        numbers += [] if averages is None else [_as_type(kept_average, dtype)]
+        rest = [_as_type(column[i], dtype) for column in columns[2:] for i in group]
+        outputs = _core.op("rule_update")(
+            *numbers,
+            *[_as_type(variables[i], dtype) for i in group],
+            *values,
+            *rest,
+            rule=name,
+            count=len(group),
+            weight_decay=None if weight_decay is None else [float(weight_decay[i]) for i in group],
+            clip=None if clipvalue is None else float(clipvalue),
+            scaled=scale is not None,
+            averaged=averages is not None,
+            **{key: float(value) for key, value in (options or {}).items()},
+        )
         targets = [column[i] for column in written for i in group]
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         for target, value in zip(targets, outputs, strict=True):
             target.write(value)
 
@@ -62,10 +110,12 @@ def sgd(
         nesterov: whether the step looks ahead: `p += momentum m - lr g`.
         weight_decay: a rate for each variable, or None; `p -= p * rate * lr` comes first.
     """
-    columns = [variables, gradients] + ([] if momentums is None else [momentums])
-    written = [variables] + ([] if momentums is None else [momentums])
-    attributes = {"momentum": float(momentum), "nesterov": bool(nesterov)}
-    _run("sgd_update", learning_rate, [], columns, written, attributes, weight_decay)
+    if momentums is None:
+        rule("sgd", variables, gradients, [], learning_rate, weight_decay=weight_decay)
+        return
+    name = "sgd_nesterov" if nesterov else "sgd_momentum"
+    options = {"momentum": momentum}
+    rule(name, variables, gradients, [momentums], learning_rate, options, weight_decay=weight_decay)
 
 
 def adam(
@@ -96,12 +146,41 @@ def adam(
         epsilon: added to the root of the second moment.
         weight_decay: a rate for each variable, or None; `p -= p * rate * lr` comes first.
     """
+    name = "adam" if velocity_hats is None else "adam_amsgrad"
     slots = [momentums, velocities] + ([] if velocity_hats is None else [velocity_hats])
-    attributes = {
-        "beta_1": float(beta_1),
-        "beta_2": float(beta_2),
-        "epsilon": float(epsilon),
-        "amsgrad": velocity_hats is not None,
-    }
-    columns, written = [variables, gradients, *slots], [variables, *slots]
-    _run("adam_update", learning_rate, [step], columns, written, attributes, weight_decay)
+    options = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    rule(name, variables, gradients, slots, learning_rate, options, {"step": step}, weight_decay=weight_decay)
+
+
+def _groups(variables: Any) -> list[tuple[str, list[int]]]:
+    """Positions of the variables by type, with the type that each group's step is made in."""
+    by_type: dict[str, list[int]] = {}
+    for position, variable in enumerate(variables):
+        by_type.setdefault(variable.dtype, []).append(position)
+    # 16-bit floats are storage: the step is made in float32, and `write` rounds what it gives.
+    return [("float32" if dtype in ("float16", "bfloat16") else dtype, group) for dtype, group in by_type.items()]
+
+
+def _as_type(value: Any, dtype: str) -> Any:
+    tensor = _core.tensor(value)
+    return tensor if tensor.dtype == dtype else _core.op("cast")(tensor, dtype=dtype)
+
+
+def _norm_scale(squares: Any, limit: float) -> Any:
+    """What each gradient is multiplied by, from the squares of their norms."""
+    from ironhorn import ops
+
+    return ops.divide(limit, ops.maximum(ops.sqrt(squares), limit))
+
+
+def _global_scale(squares: list[Any], limit: float) -> Any:
+    """What all gradients are multiplied by; NaN where their norm is not finite, as in Keras."""
+    from ironhorn import ops
+
+    dtype = "float64" if any(group.dtype == "float64" for group in squares) else "float32"
+    total = ops.sum(_as_type(squares[0], dtype))
+    for group in squares[1:]:
+        total = ops.add(total, ops.sum(_as_type(group, dtype)))
+    norm = ops.sqrt(total)
+    scale = ops.multiply(limit, ops.minimum(ops.divide(1.0, norm), 1.0 / limit))
+    return ops.add(scale, ops.subtract(norm, norm))

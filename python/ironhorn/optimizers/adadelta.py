@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Adadelta(Optimizer):
+class Adadelta(RuleOptimizer):
     """Steps of the size of past steps over past gradients (Zeiler, 2012).
 
     Args:
@@ -73,18 +72,9 @@ class Adadelta(Optimizer):
             variables, ["accumulated_grad", "accumulated_delta_var"]
         )
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        squares, steps = self._gradient_means[index], self._step_means[index]
-        new_squares = ops.add(ops.multiply(squares.value, self.rho), ops.multiply(ops.square(gradient), 1 - self.rho))
-        size = ops.sqrt(ops.add(steps.value, self.epsilon))
-        step = ops.negative(ops.divide(ops.multiply(size, gradient), ops.sqrt(ops.add(new_squares, self.epsilon))))
-        self.assign(squares, new_squares)
-        self.assign(steps, ops.add(ops.multiply(steps.value, self.rho), ops.multiply(ops.square(step), 1 - self.rho)))
-        self.assign_add(variable, ops.multiply(learning_rate, step))
+    def _rule(self) -> Rule:
+        slots = [self._gradient_means, self._step_means]
+        return Rule("adadelta", slots, {"rho": self.rho, "epsilon": self.epsilon}, {})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import initializers, ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn import initializers
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Adagrad(Optimizer):
+class Adagrad(RuleOptimizer):
     """Divides the gradient by the root of the sum of all its squares (Duchi et al., 2011).
 
     Args:
@@ -71,16 +71,8 @@ class Adagrad(Optimizer):
         initial = initializers.Constant(self.initial_accumulator_value)
         self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer=initial)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        accumulator = self._accumulators[index]
-        total = ops.add(accumulator.value, ops.square(gradient))
-        self.assign(accumulator, total)
-        scaled = ops.divide(ops.multiply(learning_rate, gradient), ops.sqrt(ops.add(total, self.epsilon)))
-        self.assign_sub(variable, scaled)
+    def _rule(self) -> Rule:
+        return Rule("adagrad", [self._accumulators], {"epsilon": self.epsilon}, {})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Adam(Optimizer):
+class Adam(RuleOptimizer):
     """Adam (Kingma and Ba, 2014, arXiv 1412.6980), optionally AMSGrad (Reddi et al., 2018).
 
     `m` and `v` are running means of the gradient and of its square; the step is
@@ -84,35 +84,11 @@ class Adam(Optimizer):
         if self.amsgrad:
             self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat")
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        self._update([gradient], [variable], learning_rate, None)
-
-    def _fused_update(
-        self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any, decays: list[float] | None
-    ) -> bool:
-        if type(self).update_step is not Adam.update_step:
-            return False
-        self._update(grads, variables, learning_rate, decays)
-        return True
-
-    def _update(
-        self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any, decays: list[float] | None
-    ) -> None:
-        indices = [self._get_variable_index(variable) for variable in variables]
-        ops.update.adam(
-            list(variables),
-            list(grads),
-            [self._momentums[index] for index in indices],
-            [self._velocities[index] for index in indices],
-            [self._velocity_hats[index] for index in indices] if self.amsgrad else None,
-            ops.add(self.iterations, 1),
-            learning_rate,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            weight_decay=decays,
-        )
+    def _rule(self) -> Rule:
+        slots = [self._momentums, self._velocities] + ([self._velocity_hats] if self.amsgrad else [])
+        name = "adam_amsgrad" if self.amsgrad else "adam"
+        options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return Rule(name, slots, options, {"step": ops.add(self.iterations, 1)})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

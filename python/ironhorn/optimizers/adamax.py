@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Adamax(Optimizer):
+class Adamax(RuleOptimizer):
     """Adam with the largest gradient so far in the place of the second moment (Kingma and Ba, 2014, section 7).
 
     Args:
@@ -74,20 +74,9 @@ class Adamax(Optimizer):
         super().build(variables)
         self._momentums, self._norms = self.add_optimizer_variables(variables, ["momentum", "norm"])
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        momentum, norm = self._momentums[index], self._norms[index]
-        step = ops.cast(ops.add(self.iterations, 1), variable.dtype)
-        correction = ops.subtract(1.0, ops.power(ops.cast(self.beta_1, variable.dtype), step))
-        first = ops.add(momentum.value, ops.multiply(ops.subtract(gradient, momentum.value), 1 - self.beta_1))
-        largest = ops.maximum(ops.multiply(norm.value, self.beta_2), ops.absolute(gradient))
-        self.assign(momentum, first)
-        self.assign(norm, largest)
-        below = ops.multiply(correction, ops.add(largest, self.epsilon))
-        self.assign_sub(variable, ops.divide(ops.multiply(learning_rate, first), below))
+    def _rule(self) -> Rule:
+        options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return Rule("adamax", [self._momentums, self._norms], options, {"step": ops.add(self.iterations, 1)})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

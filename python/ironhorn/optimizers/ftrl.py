@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import initializers, ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn import initializers
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Ftrl(Optimizer):
+class Ftrl(RuleOptimizer):
     """Follow the regularised leader (McMahan et al., 2013): sparse weights for many rare features.
 
     Args:
@@ -106,24 +106,17 @@ class Ftrl(Optimizer):
             variables, ["accumulator", "linear"], initializer=[initial, "zeros"]
         )
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        accumulator, linear = self._accumulators[index], self._linears[index]
-        power = -self.learning_rate_power
-        l2 = ops.add(ops.divide(self.beta / 2.0, learning_rate), self.l2_regularization_strength)
-        shrunk = ops.add(gradient, ops.multiply(variable.value, 2 * self.l2_shrinkage_regularization_strength))
-        total = ops.add(accumulator.value, ops.square(gradient))
-        before, after = ops.power(accumulator.value, power), ops.power(total, power)
-        moved = ops.multiply(ops.divide(ops.subtract(after, before), learning_rate), variable.value)
-        new_linear = ops.add(linear.value, ops.subtract(shrunk, moved))
-        quadratic = ops.add(ops.divide(after, learning_rate), ops.multiply(l2, 2.0))
-        l1 = self.l1_regularization_strength
-        self.assign(linear, new_linear)
-        self.assign(variable, ops.divide(ops.subtract(ops.clip(new_linear, -l1, l1), new_linear), quadratic))
-        self.assign(accumulator, total)
+    def _rule(self) -> Rule:
+        options = {
+            "l1": self.l1_regularization_strength,
+            "l2": self.l2_regularization_strength,
+            "l2_shrinkage": self.l2_shrinkage_regularization_strength,
+            "beta": self.beta,
+        }
+        slots = [self._accumulators, self._linears]
+        if self.learning_rate_power == -0.5:
+            return Rule("ftrl", slots, options, {})
+        return Rule("ftrl_power", slots, {**options, "power": self.learning_rate_power}, {})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Lion(Optimizer):
+class Lion(RuleOptimizer):
     """Steps of one size in the direction of the sign of the momentum (Chen et al., 2023).
 
     Args:
@@ -78,16 +77,8 @@ class Lion(Optimizer):
         super().build(variables)
         self._momentums = self.add_optimizer_variables(variables, "momentum")
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        momentum = self._momentums[index]
-        mixed = ops.add(ops.multiply(momentum.value, self.beta_1), ops.multiply(gradient, 1.0 - self.beta_1))
-        kept = ops.add(ops.multiply(momentum.value, self.beta_2), ops.multiply(gradient, 1.0 - self.beta_2))
-        self.assign_sub(variable, ops.multiply(learning_rate, ops.sign(mixed)))
-        self.assign(momentum, kept)
+    def _rule(self) -> Rule:
+        return Rule("lion", [self._momentums], {"beta_1": self.beta_1, "beta_2": self.beta_2}, {})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ironhorn import backend, ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class Nadam(Optimizer):
+class Nadam(RuleOptimizer):
     """Adam with Nesterov momentum (Dozat, 2016).
 
     Args:
@@ -77,39 +77,20 @@ class Nadam(Optimizer):
         dtype = variables[0].dtype if variables else backend.floatx()
         self._momentum_product = backend.Variable(1.0, dtype=dtype, trainable=False)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        dtype = variable.dtype
-        momentum, velocity = self._momentums[index], self._velocities[index]
-        now = self._momentum_at(1, dtype)
-        later = self._momentum_at(2, dtype)
-        # The product of the momenta of all steps up to this one; `apply` has not moved it yet.
-        product = ops.multiply(ops.cast(self._momentum_product.value, dtype), now)
-        step = ops.cast(ops.add(self.iterations, 1), dtype)
-        correction = ops.subtract(1.0, ops.power(ops.cast(self.beta_2, dtype), step))
-        first = ops.add(momentum.value, ops.multiply(ops.subtract(gradient, momentum.value), 1 - self.beta_1))
-        second = ops.add(
-            velocity.value, ops.multiply(ops.subtract(ops.square(gradient), velocity.value), 1 - self.beta_2)
-        )
-        self.assign(momentum, first)
-        self.assign(velocity, second)
-        ahead = ops.divide(ops.multiply(later, first), ops.subtract(1.0, ops.multiply(product, later)))
-        here = ops.divide(ops.multiply(ops.subtract(1.0, now), gradient), ops.subtract(1.0, product))
-        below = ops.add(ops.sqrt(ops.divide(second, correction)), self.epsilon)
-        self.assign_sub(variable, ops.divide(ops.multiply(ops.add(ahead, here), learning_rate), below))
+    def _rule(self) -> Rule:
+        options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        scalars = {"step": ops.add(self.iterations, 1), "product": self._next_product()}
+        return Rule("nadam", [self._momentums, self._velocities], options, scalars)
 
-    def _momentum_at(self, offset: int, dtype: str) -> Any:
-        """The momentum of the step `offset` after the last: `beta_1 (1 - 0.96^step / 2)`."""
-        step = ops.cast(ops.add(self.iterations, offset), dtype)
+    def _next_product(self) -> Any:
+        """The product of the momenta of all steps and this one: `beta_1 (1 - 0.96^step / 2)` each."""
+        dtype = self._momentum_product.dtype
+        step = ops.cast(ops.add(self.iterations, 1), dtype)
         shrunk = ops.subtract(1.0, ops.multiply(ops.power(ops.cast(0.96, dtype), step), 0.5))
-        return ops.multiply(shrunk, self.beta_1)
+        return ops.multiply(self._momentum_product.value, ops.multiply(shrunk, self.beta_1))
 
     def _after_update(self) -> None:
-        dtype = self._momentum_product.dtype
-        self.assign(self._momentum_product, ops.multiply(self._momentum_product.value, self._momentum_at(1, dtype)))
+        self.assign(self._momentum_product, self._next_product())
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -14,8 +14,7 @@ class Optimizer:
     """Base class of optimizers.
 
     A subclass makes its variables in `build` and defines `update_step`, in terms of `ironhorn.ops`; the update then
-    runs inside the training step. Optimizers whose update exists as one fused engine op override
-    `_fused_update` as well, and it is taken as long as `update_step` is not overridden further down.
+    runs inside the training step. Optimizers whose step is a row of the engine's table derive from `RuleOptimizer`.
 
     Args:
         learning_rate: A float, a `LearningRateSchedule`, or a callable without arguments. A callable is called
@@ -344,6 +343,46 @@ class Optimizer:
                 variable.assign(variable.constraint(variable.value))
         self._iterations.assign_add(1)
 
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Makes a step with given values of all variables, and leaves the variables as they were.
+
+        Args:
+            optimizer_variables: Values for `variables`.
+            grads: One gradient per trainable variable.
+            trainable_variables: Values for the variables that the optimizer was built for.
+
+        Returns:
+            The values of the trainable variables and of the optimizer's variables after the step.
+
+        Raises:
+            ValueError: If the optimizer is not built, or counts differ.
+        """
+        if not self.built:
+            raise ValueError(
+                f"`stateless_apply` needs a built optimizer: call `build(trainable_variables)` of {self.name} first."
+            )
+        own = (self.variables, self._trainable_variables)
+        given = (list(optimizer_variables), list(trainable_variables))
+        for kind, variables, values in zip(("optimizer", "trainable"), own, given, strict=True):
+            if len(variables) != len(values):
+                raise ValueError(
+                    f"`stateless_apply` of {self.name} needs one value for each of its {len(variables)} {kind} "
+                    f"variables. Received {len(values)}."
+                )
+        variables = [*own[0], *own[1]]
+        before = [ops.convert_to_tensor(variable.value) for variable in variables]
+        try:
+            for variable, value in zip(variables, [*given[0], *given[1]], strict=True):
+                variable.assign(value)
+            self.apply(grads)
+            after, trained = ([ops.convert_to_tensor(variable.value) for variable in group] for group in own)
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+        return trained, after
+
     def _update_variables(self, grads: list[Any], variables: list[Any]) -> None:
         """Clips the gradients, shrinks the variables and takes the step."""
         grads = self._clip_gradients(grads)
@@ -597,12 +636,13 @@ class Optimizer:
         """Updates all variables in one engine op if there is one; returns whether it did."""
         return False
 
-    def _update_model_variables_moving_average(self) -> None:
+    def _update_model_variables_moving_average(self, variables: Sequence[Any] | None = None) -> None:
         overwrite = None
         if self.ema_overwrite_frequency:
             step = ops.add(self.iterations, 1)
             overwrite = ops.equal(ops.mod(step, self.ema_overwrite_frequency), 0)
-        for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
+        for variable in self._trainable_variables if variables is None else variables:
+            average = self._model_variables_moving_average[self._get_variable_index(variable)]
             seen = ops.cast(ops.not_equal(self.iterations, 0), variable.dtype)
             momentum = ops.multiply(seen, self.ema_momentum)
             new_average = ops.add(

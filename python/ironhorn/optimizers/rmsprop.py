@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class RMSprop(Optimizer):
+class RMSprop(RuleOptimizer):
     """Divides the gradient by the root of a running mean of its square (Hinton, 2012).
 
     Args:
@@ -82,26 +81,17 @@ class RMSprop(Optimizer):
         if self.centered:
             self._average_gradients = self.add_optimizer_variables(variables, "average_gradient")
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        velocity = self._velocities[index]
-        new_velocity = ops.add(ops.multiply(self.rho, velocity.value), ops.multiply(1 - self.rho, ops.square(gradient)))
-        self.assign(velocity, new_velocity)
-        denominator = new_velocity
+    def _rule(self) -> Rule:
+        name, slots, options = "rmsprop", [self._velocities], {"rho": self.rho, "epsilon": self.epsilon}
         if self.centered:
-            average = self._average_gradients[index]
-            new_average = ops.add(ops.multiply(self.rho, average.value), ops.multiply(1 - self.rho, gradient))
-            self.assign(average, new_average)
-            denominator = ops.subtract(new_velocity, ops.square(new_average))
-        increment = ops.divide(ops.multiply(learning_rate, gradient), ops.sqrt(ops.add(denominator, self.epsilon)))
+            name += "_centered"
         if self.momentum > 0:
-            momentum = self._momentums[index]
-            increment = ops.add(ops.multiply(self.momentum, momentum.value), increment)
-            self.assign(momentum, increment)
-        self.assign_sub(variable, increment)
+            name += "_momentum"
+            slots.append(self._momentums)
+            options["momentum"] = self.momentum
+        if self.centered:
+            slots.append(self._average_gradients)
+        return Rule(name, slots, options, {})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(RuleOptimizer):
     """Adam that needs no schedule (Defazio et al., 2024).
 
     Gradients are taken at a mix of the last point and the mean of all points.
@@ -81,30 +81,15 @@ class ScheduleFreeAdamW(Optimizer):
         for momentum, variable in zip(self._momentums, variables, strict=True):
             momentum.assign(variable.value)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        index = self._get_variable_index(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(gradient, variable.dtype)
-        dtype = variable.dtype
-        point, velocity = self._momentums[index], self._velocities[index]
-        step = ops.cast(ops.add(self.iterations, 1), dtype)
-        if self.warmup_steps > 0:
-            learning_rate = ops.multiply(learning_rate, ops.minimum(ops.divide(step, float(self.warmup_steps)), 1.0))
-        correction = ops.subtract(1.0, ops.power(ops.cast(self.beta_2, dtype), step))
-        second = ops.add(
-            velocity.value, ops.multiply(ops.subtract(ops.square(gradient), velocity.value), 1 - self.beta_2)
-        )
-        below = ops.add(ops.sqrt(ops.divide(second, correction)), self.epsilon)
-        before = point.value
-        after = ops.subtract(before, ops.divide(ops.multiply(learning_rate, gradient), below))
-        rest = 1 - self.beta_1
-        mean = ops.divide(ops.subtract(variable.value, ops.multiply(before, rest)), self.beta_1)
-        weight = ops.divide(1.0, step)
-        mean = ops.add(ops.multiply(ops.subtract(1.0, weight), mean), ops.multiply(weight, after))
-        self.assign(velocity, second)
-        self.assign(point, after)
-        self.assign(variable, ops.add(ops.multiply(after, rest), ops.multiply(mean, self.beta_1)))
+    def _rule(self) -> Rule:
+        options = {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "warmup_steps": self.warmup_steps,
+        }
+        slots = [self._momentums, self._velocities]
+        return Rule("schedule_free_adamw", slots, options, {"step": ops.add(self.iterations, 1)})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ironhorn import ops
-from ironhorn.optimizers.optimizer import Optimizer
+from ironhorn.optimizers.rule_optimizer import Rule, RuleOptimizer
 
 
-class SGD(Optimizer):
+class SGD(RuleOptimizer):
     """Gradient descent.
 
     Without momentum `w = w - learning_rate * g`. With momentum
@@ -77,33 +76,11 @@ class SGD(Optimizer):
         if self.momentum != 0:
             self.momentums = self.add_optimizer_variables(variables, "momentum")
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
-        self._update([gradient], [variable], learning_rate, None)
-
-    def _fused_update(
-        self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any, decays: list[float] | None
-    ) -> bool:
-        if type(self).update_step is not SGD.update_step:
-            return False
-        self._update(grads, variables, learning_rate, decays)
-        return True
-
-    def _update(
-        self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any, decays: list[float] | None
-    ) -> None:
-        momentums = None
-        if self.momentum != 0:
-            momentums = [self.momentums[self._get_variable_index(variable)] for variable in variables]
-        ops.update.sgd(
-            list(variables),
-            list(grads),
-            momentums,
-            learning_rate,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=decays,
-        )
+    def _rule(self) -> Rule:
+        if self.momentum == 0:
+            return Rule("sgd", [], {}, {})
+        name = "sgd_nesterov" if self.nesterov else "sgd_momentum"
+        return Rule(name, [self.momentums], {"momentum": self.momentum}, {})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal optimizer."""

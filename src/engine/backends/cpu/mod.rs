@@ -106,8 +106,8 @@ impl Backend for Cpu {
             Op::LstmGrad(op) => rnn::backward(isa, op, inputs, outputs),
             Op::SimpleRnn(op) => rnn::forward(isa, op, inputs, outputs),
             Op::SimpleRnnGrad(op) => rnn::backward(isa, op, inputs, outputs),
-            Op::SgdUpdate(op) => update::sgd(isa, op, inputs, outputs),
-            Op::AdamUpdate(op) => update::adam(isa, op, inputs, outputs),
+            Op::RuleUpdate(op) => update::rule_update(isa, op, inputs, outputs),
+            Op::SumOfSquares(_) => update::sum_of_squares(isa, inputs, outputs),
             Op::HostCall(op) => host::call(op, inputs, outputs),
             Op::SumLike(_) => Ok(None),
             // The planner makes the first three's kernels, from plans of their bodies; the others are views, or known to

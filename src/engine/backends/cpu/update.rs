@@ -5,33 +5,32 @@
 
 use ironhorn_kernels::cpu::disjoint::Disjoint;
 use ironhorn_kernels::cpu::simd::Isa;
-use ironhorn_kernels::cpu::update::{Adam, AdamSlots, AdamStep, Sgd, SgdStep};
+use ironhorn_kernels::cpu::update::{MAX_SCALARS, MAX_SLOTS, Step, SumOfSquares, Update};
 use std::ops::Range;
 
-use super::{Cost, Io, Lowered, Lowering, floats};
+use super::{Io, Lowered, Lowering, floats, streaming};
 use crate::core::{DType, Error, Result, Spec};
-use crate::ops::update::adam::AdamUpdate;
-use crate::ops::update::sgd::SgdUpdate;
+use crate::ops::update::rule_update::RuleUpdate;
 
 /// The variable that each chunk belongs to, and which of its chunks it is.
 fn chunk_table(chunks: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
     chunks.enumerate().flat_map(|(variable, chunks)| (0..chunks).map(move |chunk| (variable, chunk))).collect()
 }
 
-/// A scalar input as a double.
+/// Element `at` of an input of `length` elements, as a double.
 ///
 /// # Safety
-/// The input holds one element of this type.
-unsafe fn scalar(io: &Io, index: usize, dtype: DType) -> Result<f64> {
+/// The input holds so many elements of this type.
+unsafe fn scalar(io: &Io, index: usize, length: usize, at: usize, dtype: DType) -> Result<f64> {
     // SAFETY: by this function's contract.
     unsafe {
         Ok(match dtype {
-            DType::Float32 => f64::from(io.input::<f32>(index, 1)[0]),
-            DType::Float64 => io.input::<f64>(index, 1)[0],
-            DType::Int32 => f64::from(io.input::<i32>(index, 1)[0]),
-            DType::Uint32 => f64::from(io.input::<u32>(index, 1)[0]),
-            DType::Int64 => io.input::<i64>(index, 1)[0] as f64,
-            DType::Uint64 => io.input::<u64>(index, 1)[0] as f64,
+            DType::Float32 => f64::from(io.input::<f32>(index, length)[at]),
+            DType::Float64 => io.input::<f64>(index, length)[at],
+            DType::Int32 => f64::from(io.input::<i32>(index, length)[at]),
+            DType::Uint32 => f64::from(io.input::<u32>(index, length)[at]),
+            DType::Int64 => io.input::<i64>(index, length)[at] as f64,
+            DType::Uint64 => io.input::<u64>(index, length)[at] as f64,
             other => return Err(Error::internal(format!("a scalar of type {other} in an update"))),
         })
     }
@@ -66,42 +65,51 @@ fn lengths(variables: &[Spec]) -> Result<Vec<usize>> {
     variables.iter().map(|variable| variable.shape.elements()).collect()
 }
 
-/// The cost of reading `read` and writing `written` arrays a variable.
-fn cost(lengths: &[usize], dtype: DType, flops: f64, arrays: f64) -> Cost {
-    let total: f64 = lengths.iter().map(|&length| length as f64).sum();
-    Cost { flops: total * flops, bytes: total * arrays * dtype.size() as f64 }
-}
-
-pub fn sgd(isa: Isa, op: &SgdUpdate, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let (op, count) = (op.clone(), op.count);
-    let lengths = lengths(&inputs[1..=count])?;
-    let rate_dtype = inputs[0].dtype;
+/// One pass over parameters, gradients and slots.
+pub fn rule_update(isa: Isa, op: &RuleUpdate, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let (op, count, first) = (op.clone(), op.count, op.first());
+    let lengths = lengths(&inputs[first..first + count])?;
+    let scalars: Vec<DType> = inputs[..first].iter().map(|input| input.dtype).collect();
+    let scales = op.scale().map_or(0, |index| if inputs[index].rank() == 0 { 1 } else { count });
+    let options: Vec<f64> = op.options.iter().map(|option| option.0).collect();
+    let slots = op.rule.slots().len();
+    let cost = streaming(inputs, outputs, 4.0 + 4.0 * slots as f64)?;
     let dtype = outputs[0].dtype;
-    let cost = if op.has_slots() { cost(&lengths, dtype, 4.0, 5.0) } else { cost(&lengths, dtype, 2.0, 3.0) };
     floats!(dtype, T => {
-        let table = chunk_table(lengths.iter().map(|&length| Sgd::<T>::new(length).chunks()));
+        let table = chunk_table(lengths.iter().map(|&length| Update::<T>::new(length).chunks()));
         let chunks = table.len();
         let run = move |_: usize, chunk: usize, io: &Io| -> Result<()> {
             let (i, part) = table[chunk];
             let length = lengths[i];
-            let kernel = Sgd::<T>::new(length);
+            let kernel = Update::<T>::new(length);
             let range = kernel.range(part);
             // SAFETY: by the contract of `Kernel::run`; chunks have different parts.
             unsafe {
-                let step = SgdStep {
-                    learning_rate: scalar(io, 0, rate_dtype)? as T,
-                    momentum: op.momentum.0 as T,
-                    nesterov: op.nesterov,
-                    weight_decay: op.weight_decay[i].0 as T,
-                    gradient_scale: 1.0,
+                let number = |index: usize, length: usize, at: usize| scalar(io, index, length, at, scalars[index]);
+                let mut values = [0.0; MAX_SCALARS];
+                for (value, index) in values.iter_mut().zip(op.scalars()) {
+                    *value = number(index, 1, 0)?;
+                }
+                let step = Step {
+                    weight_decay: op.weight_decay[i].0,
+                    gradient_scale: op.scale().map_or(Ok(1.0), |index| number(index, scales, i.min(scales - 1)))?,
+                    gradient_limit: op.clip.0,
+                    kept_average: op.kept().map_or(Ok(0.0), |index| number(index, 1, 0))?,
+                    ..Step::new(op.rule, number(0, 1, 0)?, &values[..op.scalars().len()], &options)
                 };
-                let parameter = in_place::<T>(io, 1 + i, i, length, range.clone())?;
-                let momentum = if op.has_slots() {
-                    Some(in_place::<T>(io, 1 + 2 * count + i, count + i, length, range)?)
-                } else {
-                    None
+                // Column 0 are the variables; the gradients, column 1, are not written.
+                let column = |column: usize| {
+                    let input = first + if column == 0 { i } else { (column + 1) * count + i };
+                    in_place::<T>(io, input, column * count + i, length, range.clone())
                 };
-                kernel.run(isa, part, step, parameter, io.input::<T>(1 + count + i, length), momentum);
+                let parameter = column(0)?;
+                let mut held = [parameter; MAX_SLOTS];
+                for (slot, place) in held[..slots].iter_mut().enumerate() {
+                    *place = column(1 + slot)?;
+                }
+                let average = if op.averaged { Some(column(1 + slots)?) } else { None };
+                let gradient = io.input::<T>(first + count + i, length);
+                kernel.run(isa, part, &step, parameter, gradient, &held[..slots], average);
             }
             Ok(())
         };
@@ -109,36 +117,36 @@ pub fn sgd(isa: Isa, op: &SgdUpdate, inputs: &[Spec], outputs: &[Spec]) -> Lower
     })
 }
 
-pub fn adam(isa: Isa, op: &AdamUpdate, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
-    let (op, count) = (op.clone(), op.count);
-    let lengths = lengths(&inputs[2..2 + count])?;
-    let (rate_dtype, step_dtype) = (inputs[0].dtype, inputs[1].dtype);
-    let dtype = outputs[0].dtype;
-    let cost = cost(&lengths, dtype, 12.0, if op.amsgrad { 9.0 } else { 7.0 });
-    floats!(dtype, T => {
-        let table = chunk_table(lengths.iter().map(|&length| Adam::<T>::new(length).chunks()));
+/// One pass over all tensors, then one chunk that adds up what the chunks of each found.
+pub fn sum_of_squares(isa: Isa, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let lengths = lengths(inputs)?;
+    let cost = streaming(inputs, outputs, 2.0)?;
+    floats!(outputs[0].dtype, T => {
+        let kernels: Vec<SumOfSquares<T>> = lengths.iter().map(|&length| SumOfSquares::new(length)).collect();
+        let table = chunk_table(kernels.iter().map(SumOfSquares::chunks));
         let chunks = table.len();
-        let run = move |_: usize, chunk: usize, io: &Io| -> Result<()> {
-            let (i, part) = table[chunk];
-            let length = lengths[i];
-            let kernel = Adam::<T>::new(length);
-            let range = kernel.range(part);
-            // SAFETY: by the contract of `Kernel::run`; chunks have different parts.
-            unsafe {
-                let (rate, number) = (scalar(io, 0, rate_dtype)?, scalar(io, 1, step_dtype)?);
-                let (decay, epsilon) = (op.weight_decay[i].0, op.epsilon.0);
-                let step = AdamStep::<T>::new(number as u64, rate, op.beta_1.0, op.beta_2.0, epsilon, decay, 1.0);
-                let slot = |column: usize| {
-                    let input = 2 + (1 + column) * count + i;
-                    in_place::<T>(io, input, column * count + i, length, range.clone())
-                };
-                let parameter = in_place::<T>(io, 2 + i, i, length, range.clone())?;
-                let largest = if op.amsgrad { Some(slot(3)?) } else { None };
-                let slots = AdamSlots { first: slot(1)?, second: slot(2)?, largest };
-                kernel.run(isa, part, step, parameter, io.input::<T>(2 + count + i, length), slots);
+        let run = move |phase: usize, chunk: usize, io: &Io| -> Result<()> {
+            // SAFETY: the scratch has a double for every chunk.
+            let sums = unsafe { io.scratch::<f64>() };
+            if phase == 0 {
+                let (i, part) = table[chunk];
+                // SAFETY: by the contract of `Kernel::run`; the places of a tensor's chunks follow one another.
+                unsafe {
+                    let start = chunk - part;
+                    let place = Disjoint::from_raw(sums.as_ptr().add(start), kernels[i].chunks());
+                    kernels[i].run(isa, part, io.input::<T>(i, lengths[i]), place);
+                }
+                return Ok(());
+            }
+            // SAFETY: the second phase has one chunk, which owns output and scratch.
+            let (totals, sums) = unsafe { (io.output::<T>(0, kernels.len()).range(0..kernels.len()), sums.range(0..chunks)) };
+            let mut start = 0;
+            for (total, kernel) in totals.iter_mut().zip(&kernels) {
+                *total = kernel.finish(&sums[start..]) as T;
+                start += kernel.chunks();
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(chunks, run).cost(cost)))
+        Ok(Some(Lowered::new(chunks, run).then(1).scratch(chunks * size_of::<f64>()).cost(cost)))
     })
 }

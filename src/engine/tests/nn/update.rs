@@ -1,24 +1,32 @@
 //! Optimizer updates, on arrays and in place on a program's variables.
 
 use ironhorn_engine::core::{Array, DType, Error, Spec};
-use ironhorn_engine::ops::update::adam::AdamUpdate;
-use ironhorn_engine::ops::update::sgd::SgdUpdate;
+use ironhorn_engine::ops::update::rule_update::RuleUpdate;
+use ironhorn_engine::ops::update::sum_of_squares::SumOfSquares;
 use ironhorn_engine::ops::{Attribute, Attributes, Graph, Op, Real, Value};
 use ironhorn_engine::program::plan::{Memory, Place};
 use ironhorn_engine::program::{Plan, Program, gradients, passes};
+use ironhorn_kernels::cpu::update::Rule;
 
 use crate::check::{Lcg, assert_close, cast, numbers, run};
 
 const RATE: f64 = 0.1;
 
-fn sgd(count: usize, momentum: f64, nesterov: bool, decay: &[f64]) -> SgdUpdate {
+fn update(rule: Rule, count: usize, options: &[f64], decay: &[f64]) -> RuleUpdate {
     let weight_decay = decay.iter().copied().map(Real).collect();
-    SgdUpdate { count, momentum: Real(momentum), nesterov, weight_decay }
+    RuleUpdate { weight_decay, ..RuleUpdate::new(rule, count, options) }
 }
 
-fn adam(count: usize, amsgrad: bool, decay: &[f64]) -> AdamUpdate {
-    let weight_decay = decay.iter().copied().map(Real).collect();
-    AdamUpdate { count, beta_1: Real(0.9), beta_2: Real(0.99), epsilon: Real(1e-3), amsgrad, weight_decay }
+fn sgd(count: usize, momentum: f64, nesterov: bool, decay: &[f64]) -> RuleUpdate {
+    match (momentum > 0.0, nesterov) {
+        (false, _) => update(Rule::Sgd, count, &[], decay),
+        (true, false) => update(Rule::Momentum, count, &[momentum], decay),
+        (true, true) => update(Rule::Nesterov, count, &[momentum], decay),
+    }
+}
+
+fn adam(count: usize, amsgrad: bool, decay: &[f64]) -> RuleUpdate {
+    update(if amsgrad { Rule::AmsGrad } else { Rule::Adam }, count, &[0.9, 0.99, 1e-3], decay)
 }
 
 fn rate(dtype: DType) -> Array {
@@ -191,14 +199,69 @@ fn errors_name_the_variable() {
 
 #[test]
 fn attributes() {
-    let attributes = |decay: Vec<f64>| {
-        Attributes::new().with("count", Attribute::Int(2)).with("weight_decay", Attribute::Floats(decay))
+    let rule = |name: &str| {
+        let name = Attribute::Text(name.to_string());
+        Attributes::new().with("rule", name).with("count", Attribute::Int(2))
     };
-    assert_eq!(Op::parse("sgd_update", attributes(Vec::new())).unwrap(), sgd(2, 0.0, false, &[0.0, 0.0]).into());
-    let error = Op::parse("sgd_update", attributes(vec![0.1])).unwrap_err();
-    assert!(error.message().contains("1 numbers for 2 variables"), "{error}");
-    let error = Op::parse("sgd_update", attributes(Vec::new()).with("momentum", Attribute::Float(1.5))).unwrap_err();
-    assert!(error.message().contains("momentum must be"), "{error}");
+    let decay = |decay: Vec<f64>| rule("sgd").with("weight_decay", Attribute::Floats(decay));
+    assert_eq!(Op::parse("rule_update", decay(Vec::new())).unwrap(), sgd(2, 0.0, false, &[0.0, 0.0]).into());
+    let wrong = |attributes: Attributes, text: &str| {
+        let error = Op::parse("rule_update", attributes).unwrap_err();
+        assert!(error.message().contains(text), "{error}");
+    };
+    wrong(decay(vec![0.1]), "1 numbers for 2 variables");
+    wrong(rule("sgd_momentum"), "rule 'sgd_momentum' needs the number 'momentum'");
+    wrong(rule("adamant"), "no rule 'adamant'; known are sgd,");
+    wrong(rule("sgd").with("clip", Attribute::Float(0.0)), "clip must be above 0");
+    wrong(rule("sgd").with("rho", Attribute::Float(0.9)), "no attribute 'rho'");
+}
+
+#[test]
+fn gradients_are_scaled_and_clipped_and_averages_kept() {
+    let mut random = Lcg(5);
+    for dtype in [DType::Float32, DType::Float64] {
+        for scales in [vec![0.5], vec![0.5, 1.0, 2.0, 0.25]] {
+            let mut op = sgd(4, 0.0, false, &[0.0, 0.5, 0.0, 0.0]);
+            (op.clip, op.scaled, op.averaged) = (Real(0.4), true, true);
+            let arrays = columns(&mut random, 3, 9, dtype);
+            let mut expected = vec![Vec::new(); 8];
+            for i in 0..4 {
+                let column: Vec<Array> = arrays[i..].iter().step_by(4).cloned().collect();
+                for row in rows(&column) {
+                    let gradient = (row[1] * scales[i.min(scales.len() - 1)]).clamp(-0.4, 0.4);
+                    let p = row[0] * (1.0 - op.weight_decay[i].0 * RATE) - RATE * gradient;
+                    expected[i].push(p);
+                    expected[4 + i].push(0.75 * row[2] + 0.25 * p);
+                }
+            }
+            let scale = match scales[..] {
+                [scale] => Array::scalar(scale, DType::Float64).unwrap(),
+                _ => Array::from_slice(&[4], &scales).unwrap(),
+            };
+            let kept = Array::scalar(0.75, DType::Float32).unwrap();
+            let inputs: Vec<Array> = [rate(DType::Float64), scale, kept].into_iter().chain(arrays).collect();
+            check(&run(op, &inputs).unwrap(), &expected, if dtype == DType::Float32 { 1e-6 } else { 1e-14 });
+        }
+    }
+    let inputs = [rate(DType::Float64), Array::from_slice(&[2], &[1.0, 2.0]).unwrap()];
+    let inputs: Vec<Array> = inputs.into_iter().chain((0..2).map(|_| random.floats(&[3]))).collect();
+    let op = RuleUpdate { scaled: true, ..sgd(1, 0.0, false, &[0.0]) };
+    assert!(run(op, &inputs).unwrap_err().message().contains("the scale must be one float32 or float64, or 1"));
+}
+
+#[test]
+fn sums_of_squares_of_many_tensors() {
+    let mut random = Lcg(6);
+    for (dtype, tolerance) in [(DType::Float32, 1e-6), (DType::Float64, 1e-13)] {
+        let arrays = columns(&mut random, 1, 9, dtype);
+        let expected: Vec<f64> = arrays.iter().map(|x| numbers(x).iter().map(|x| x * x).sum()).collect();
+        let found = run(SumOfSquares, &arrays).unwrap();
+        for (found, expected) in numbers(&found[0]).iter().zip(expected) {
+            assert!((found - expected).abs() <= tolerance * expected, "{found}, expected {expected}");
+        }
+    }
+    let whole = Array::zeros(&[2], DType::Int32).unwrap();
+    assert!(run(SumOfSquares, &[whole]).unwrap_err().message().contains("got int32(2,)"));
 }
 
 #[test]

@@ -222,7 +222,7 @@ fn descend(graph: &mut Graph, loss: Value, fused: bool) -> Result<(Value, Vec<(u
         gradients(graph, &[(total, None)], &variables)?.into_iter().map(|gradient| gradient.unwrap()).collect();
     let new = if fused {
         let rate = graph.scalar(0.1, DType::Float32)?;
-        let update = op("sgd_update", &[("count", Int(variables.len() as i64))]);
+        let update = op("rule_update", &[("rule", text("sgd")), ("count", Int(variables.len() as i64))]);
         let inputs: Vec<Value> = std::iter::once(rate).chain(variables.iter().copied()).chain(found).collect();
         graph.append(update, &inputs)?
     } else {
