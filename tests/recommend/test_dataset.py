@@ -131,18 +131,3 @@ def test_what_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
         Dataset.load_from_file(path, None)
     with pytest.raises(TypeError, match="takes a pandas DataFrame; received list"):
         Dataset.load_from_df([("ann", "bolt", 4)], Reader())
-
-
-def test_what_is_missing_is_announced() -> None:
-    import ironhorn.surprise as surprise
-
-    text = r"'dump' is part of Surprise, but not of ironhorn\.surprise yet\. Here: AlgoBase, BaselineOnly, .*SVD"
-    with pytest.raises(ImportError, match=text):
-        from ironhorn.surprise import dump  # noqa: F401
-    with pytest.raises(ImportError, match="Here: KFold, cross_validate, train_test_split"):
-        from ironhorn.surprise.model_selection import GridSearchCV  # noqa: F401
-    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
-        _ = surprise.Nothing
-    with pytest.raises(AttributeError, match=r"'Dataset\.load_builtin' is part of Surprise.*Dataset\.load_from_file"):
-        _ = Dataset.load_builtin
-    assert not hasattr(Dataset, "load_from_nowhere")

@@ -7,8 +7,8 @@ Example:
     >>> cross_validate(SVD(), data, verbose=True)
 """
 
-from . import accuracy, model_selection, similarities
-from ._not_yet import announce
+from . import accuracy, dump, model_selection, ranking, similarities
+from .builtin_datasets import get_dataset_dir
 from .dataset import Dataset
 from .prediction_algorithms import (
     NMF,
@@ -29,6 +29,9 @@ from .prediction_algorithms import (
 from .reader import Reader
 from .trainset import Trainset
 
+__version__ = "1.1.5"
+"""The release of Surprise whose interface this is."""
+
 __all__ = [
     "NMF",
     "SVD",
@@ -47,17 +50,11 @@ __all__ = [
     "SVDpp",
     "SlopeOne",
     "Trainset",
+    "__version__",
     "accuracy",
+    "dump",
+    "get_dataset_dir",
     "model_selection",
+    "ranking",
     "similarities",
 ]
-
-__getattr__ = announce(
-    __name__,
-    absent=(
-        "builtin_datasets",
-        "dump",
-        "get_dataset_dir",
-    ),
-    present=__all__,
-)

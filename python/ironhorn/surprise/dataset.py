@@ -1,14 +1,15 @@
 """Ratings as they come from a file or a data frame, under raw ids."""
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._not_yet import Announcing
+from .builtin_datasets import BUILTIN_DATASETS, download_builtin_dataset
 from .reader import RawRating, Reader
 from .trainset import Trainset, encode
 
@@ -24,8 +25,10 @@ class Columns(NamedTuple):
     item_ids: list[Any]
 
 
-class Dataset(metaclass=Announcing):
-    """Ratings to split and to train on. Make one with `load_from_file` or `load_from_df`.
+class Dataset:
+    """Ratings to split and to train on.
+
+    Make one with `load_builtin`, `load_from_file`, `load_from_df` or `load_from_folds`.
 
     Args:
         reader: Parses lines, and holds the rating scale.
@@ -35,15 +38,65 @@ class Dataset(metaclass=Announcing):
         >>> trainset = data.build_full_trainset()
     """
 
-    _not_yet: ClassVar[dict[str, str]] = {
-        "load_builtin": "Download the file and use Dataset.load_from_file(path, Reader('ml-100k')).",
-        "load_from_folds": "Use load_from_file for each file, build_full_trainset and construct_testset.",
-    }
-
     _columns: Columns | None = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+
+    @classmethod
+    def load_builtin(cls, name: str = "ml-100k", prompt: bool = True) -> "DatasetAutoFolds":
+        """Read a well-known data set out of the data folder, see `get_dataset_dir`; it is downloaded once.
+
+        Args:
+            name: 'ml-100k', 'ml-1m' or 'jester'.
+            prompt: Whether to ask before it is downloaded. A no ends the program.
+
+        Returns:
+            The data set.
+
+        Raises:
+            ValueError: For another name.
+            OSError: When it cannot be downloaded.
+
+        Example:
+            >>> Dataset.load_builtin("ml-100k", prompt=False)
+        """
+        if name not in BUILTIN_DATASETS:
+            raise ValueError(f"unknown dataset {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}.")
+        found = BUILTIN_DATASETS[name]
+        if not os.path.isfile(found.path):
+            while prompt:
+                print(f"Dataset {name} could not be found. Do you want to download it? [Y/n] ", end="")
+                answer = input().strip().lower()
+                if answer in ("", "y", "yes"):
+                    break
+                if answer in ("n", "no"):
+                    print("Ok then, I'm out!")
+                    sys.exit()
+            download_builtin_dataset(name)
+        return cls.load_from_file(file_path=found.path, reader=Reader(**found.reader_params))
+
+    @classmethod
+    def load_from_folds(
+        cls, folds_files: Iterable[tuple[str | os.PathLike[str], str | os.PathLike[str]]], reader: Reader
+    ) -> "DatasetUserFolds":
+        """Take folds that are files already, to go through with `PredefinedKFold`.
+
+        Args:
+            folds_files: A pair of files for each fold: ratings to train on, ratings to test on.
+            reader: How to parse their lines.
+
+        Returns:
+            The data set. Files are read when a fold is asked for.
+
+        Raises:
+            ValueError: When a file does not exist.
+
+        Example:
+            >>> data = Dataset.load_from_folds([("u1.base", "u1.test"), ("u2.base", "u2.test")], Reader("ml-100k"))
+            >>> cross_validate(SVD(), data, cv=PredefinedKFold())
+        """
+        return DatasetUserFolds(folds_files=folds_files, reader=reader)
 
     @classmethod
     def load_from_file(cls, file_path: str | os.PathLike[str], reader: Reader) -> "DatasetAutoFolds":
@@ -150,6 +203,28 @@ def _by_appearance(codes: NDArray[np.int64], ids: list[Any]) -> tuple[NDArray[np
     return numbers[codes], [ids[code] for code in order.tolist()]
 
 
+class DatasetUserFolds(Dataset):
+    """A data set whose folds are files.
+
+    Args:
+        folds_files: A pair of files for each fold: ratings to train on, ratings to test on.
+        reader: Parses their lines, and holds the rating scale.
+
+    Raises:
+        ValueError: When a file does not exist.
+    """
+
+    def __init__(self, folds_files: Iterable[tuple[Any, Any]] | None = None, reader: Reader | None = None) -> None:
+        super().__init__(_checked(reader))
+        if folds_files is None:
+            raise ValueError("Must specify folds_files: a pair of files for each fold, to train and to test on.")
+        self.folds_files = list(folds_files)
+        for files in self.folds_files:
+            for file in files:
+                if not os.path.isfile(os.path.expanduser(file)):
+                    raise ValueError(f"File {file} does not exist.")
+
+
 class DatasetAutoFolds(Dataset):
     """A data set that is not split into folds beforehand.
 
@@ -165,9 +240,7 @@ class DatasetAutoFolds(Dataset):
         reader: Reader | None = None,
         df: Any = None,
     ) -> None:
-        if reader is None or not hasattr(reader, "rating_scale"):
-            raise TypeError(f"reader must be a Reader, as Reader(rating_scale=(1, 5)); received {reader!r}.")
-        super().__init__(reader)
+        super().__init__(_checked(reader))
         self.has_been_split = False
         self.raw_ratings: list[RawRating]
         if ratings_file is not None:
@@ -186,6 +259,12 @@ class DatasetAutoFolds(Dataset):
             >>> SVD().fit(data.build_full_trainset()).predict("ann", "bolt")
         """
         return self.construct_trainset(self.raw_ratings)
+
+
+def _checked(reader: Reader | None) -> Reader:
+    if reader is None or not hasattr(reader, "rating_scale"):
+        raise TypeError(f"reader must be a Reader, as Reader(rating_scale=(1, 5)); received {reader!r}.")
+    return reader
 
 
 def rows_of(df: Any) -> list[RawRating]:

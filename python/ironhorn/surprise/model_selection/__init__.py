@@ -1,21 +1,17 @@
-"""Splits and cross-validation."""
+"""Splits, cross-validation and search for parameters."""
 
-from .._not_yet import announce
-from .split import KFold, train_test_split
+from .search import GridSearchCV, RandomizedSearchCV
+from .split import KFold, LeaveOneOut, PredefinedKFold, RepeatedKFold, ShuffleSplit, train_test_split
 from .validation import cross_validate
 
-__all__ = ["KFold", "cross_validate", "train_test_split"]
-
-__getattr__ = announce(
-    __name__,
-    absent=(
-        "GridSearchCV",
-        "LeaveOneOut",
-        "PredefinedKFold",
-        "RandomizedSearchCV",
-        "RepeatedKFold",
-        "ShuffleSplit",
-        "search",
-    ),
-    present=__all__,
-)
+__all__ = [
+    "GridSearchCV",
+    "KFold",
+    "LeaveOneOut",
+    "PredefinedKFold",
+    "RandomizedSearchCV",
+    "RepeatedKFold",
+    "ShuffleSplit",
+    "cross_validate",
+    "train_test_split",
+]

@@ -7,16 +7,19 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from .._not_yet import announce
-from ..dataset import DatasetAutoFolds
+from ..dataset import DatasetAutoFolds, DatasetUserFolds
 from ..trainset import Trainset
 from ..utils import RandomSeed, get_rng
 
-__all__ = ["KFold", "get_cv", "train_test_split"]
-
-__getattr__ = announce(
-    __name__, absent=("LeaveOneOut", "PredefinedKFold", "RepeatedKFold", "ShuffleSplit"), present=__all__
-)
+__all__ = [
+    "KFold",
+    "LeaveOneOut",
+    "PredefinedKFold",
+    "RepeatedKFold",
+    "ShuffleSplit",
+    "get_cv",
+    "train_test_split",
+]
 
 Testset = list[tuple[Any, Any, float]]
 """Rows of raw user id, raw item id, true rating."""
@@ -29,6 +32,10 @@ class Splitter(Protocol):
 
     def split(self, data: Any) -> Iterator[tuple[Trainset, Testset]]:
         """Yield trainsets and testsets."""
+        ...
+
+    def get_n_folds(self) -> int:
+        """Number of folds."""
         ...
 
 
@@ -99,6 +106,186 @@ class KFold:
         return self.n_splits
 
 
+class RepeatedKFold:
+    """`KFold` several times over, shuffled anew each time.
+
+    Args:
+        n_splits: Number of folds.
+        n_repeats: How many times.
+        random_state: A seed, a `RandomState`, or `None` for NumPy's global one; one generator serves all repetitions.
+
+    Example:
+        >>> cross_validate(SVD(), data, cv=RepeatedKFold(5, n_repeats=3, random_state=0))
+    """
+
+    def __init__(self, n_splits: int = 5, n_repeats: int = 10, random_state: RandomSeed = None) -> None:
+        self.n_splits = n_splits
+        self.n_repeats = n_repeats
+        self.random_state = random_state
+
+    def split(self, data: DatasetAutoFolds) -> Iterator[tuple[Trainset, Testset]]:
+        """Yield a trainset and a testset a fold and repetition.
+
+        Args:
+            data: The data set.
+
+        Raises:
+            ValueError: For fewer than two folds, or more folds than ratings.
+        """
+        rng = get_rng(self.random_state)
+        for _ in range(self.n_repeats):
+            yield from KFold(self.n_splits, rng).split(data)
+
+    def get_n_folds(self) -> int:
+        """Number of folds, of all repetitions together."""
+        return self.n_repeats * self.n_splits
+
+
+class ShuffleSplit:
+    """Random trainsets and testsets, each drawn from all ratings.
+
+    Args:
+        n_splits: How many times to split.
+        test_size: Ratings of a testset: a float is a share of all, an int a number; `None` means what is left.
+        train_size: Likewise for a trainset.
+        random_state: A seed, a `RandomState`, or `None` for NumPy's global one.
+        shuffle: Whether to shuffle the ratings first; otherwise all splits are the same, the trainset first.
+
+    Raises:
+        ValueError: When a number is not positive.
+
+    Example:
+        >>> for trainset, testset in ShuffleSplit(3, test_size=0.1).split(data):
+        ...     accuracy.rmse(SVD().fit(trainset).test(testset))
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        test_size: float | None = 0.2,
+        train_size: float | None = None,
+        random_state: RandomSeed = None,
+        shuffle: bool = True,
+    ) -> None:
+        if n_splits <= 0:
+            raise ValueError(f"n_splits = {n_splits} should be strictly greater than 0.")
+        for name, size in (("test_size", test_size), ("train_size", train_size)):
+            if size is not None and size <= 0:
+                raise ValueError(f"{name}={size} should be strictly greater than 0")
+        self.n_splits = n_splits
+        self.test_size = test_size
+        self.train_size = train_size
+        self.random_state = random_state
+        self.shuffle = shuffle
+
+    def validate_train_test_sizes(
+        self, test_size: float | None, train_size: float | None, n_ratings: int
+    ) -> tuple[int, int]:
+        """Numbers of ratings to train and to test on.
+
+        Args:
+            test_size: As in the constructor.
+            train_size: As in the constructor.
+            n_ratings: Number of all ratings.
+
+        Raises:
+            ValueError: When sizes exceed the number of ratings, or none is given.
+        """
+        return _sizes(test_size, train_size, n_ratings)
+
+    def split(self, data: DatasetAutoFolds) -> Iterator[tuple[Trainset, Testset]]:
+        """Yield a trainset and a testset a split.
+
+        Args:
+            data: The data set.
+
+        Raises:
+            ValueError: When sizes exceed the number of ratings.
+        """
+        count = len(data.raw_ratings)
+        n_train, n_test = self.validate_train_test_sizes(self.test_size, self.train_size, count)
+        # Seeds are looked at even without a shuffle: a wrong one is an error either way.
+        rng = get_rng(self.random_state)
+        for _ in range(self.n_splits):
+            order = rng.permutation(count) if self.shuffle else np.arange(count)
+            yield data.split_at(order[:n_train], order[n_train : n_train + n_test])
+
+    def get_n_folds(self) -> int:
+        """Number of splits."""
+        return self.n_splits
+
+
+class LeaveOneOut:
+    """Random splits that test on one rating of each user.
+
+    Args:
+        n_splits: How many times to split.
+        random_state: A seed, a `RandomState`, or `None` for NumPy's global one.
+        min_n_ratings: How many ratings of a user the trainset needs; users with fewer are in neither set. With 0 a user
+            of one rating is in the testset only.
+
+    Example:
+        >>> cross_validate(SVD(), data, cv=LeaveOneOut(3, min_n_ratings=5))
+    """
+
+    def __init__(self, n_splits: int = 5, random_state: RandomSeed = None, min_n_ratings: int = 0) -> None:
+        self.n_splits = n_splits
+        self.random_state = random_state
+        self.min_n_ratings = min_n_ratings
+
+    def split(self, data: DatasetAutoFolds) -> Iterator[tuple[Trainset, Testset]]:
+        """Yield a trainset, user by user, and a testset a split.
+
+        Args:
+            data: The data set.
+
+        Raises:
+            ValueError: When no user has enough ratings.
+        """
+        places: dict[Any, list[int]] = {}
+        for place, (user, *_) in enumerate(data.raw_ratings):
+            places.setdefault(user, []).append(place)
+        kept = [own for own in places.values() if len(own) > self.min_n_ratings]
+        order = np.array([place for own in kept for place in own], np.intp)
+        starts = np.cumsum([0, *(len(own) for own in kept)])
+        rng = get_rng(self.random_state)
+        for _ in range(self.n_splits):
+            # One draw a user, since the bound is part of the draw.
+            picked = np.array([rng.randint(0, len(own)) for own in kept], np.intp) + starts[:-1]
+            if len(order) == len(picked):
+                raise ValueError("Could not build any trainset. Maybe min_n_ratings is too high?")
+            yield data.split_at(np.delete(order, picked), order[picked])
+
+    def get_n_folds(self) -> int:
+        """Number of splits."""
+        return self.n_splits
+
+
+class PredefinedKFold:
+    """The folds of a data set of `Dataset.load_from_folds`.
+
+    Attributes:
+        n_splits: Number of folds, once `split` was called.
+    """
+
+    n_splits: int
+
+    def split(self, data: DatasetUserFolds) -> Iterator[tuple[Trainset, Testset]]:
+        """Yield a trainset and a testset a pair of files.
+
+        Args:
+            data: The data set.
+        """
+        self.n_splits = len(data.folds_files)
+        for train_file, test_file in data.folds_files:
+            train, test = data.read_ratings(train_file), data.read_ratings(test_file)
+            yield data.construct_trainset(train), data.construct_testset(test)
+
+    def get_n_folds(self) -> int:
+        """Number of folds of the data set that was split last."""
+        return self.n_splits
+
+
 def train_test_split(
     data: DatasetAutoFolds,
     test_size: float | None = 0.2,
@@ -124,15 +311,8 @@ def train_test_split(
     Example:
         >>> trainset, testset = train_test_split(data, test_size=0.25, random_state=0)
     """
-    for name, size in (("test_size", test_size), ("train_size", train_size)):
-        if size is not None and size <= 0:
-            raise ValueError(f"{name}={size} should be strictly greater than 0")
-    raw = data.raw_ratings
-    n_train, n_test = _sizes(test_size, train_size, len(raw))
-    # Seeds are looked at even without a shuffle: a wrong one is an error either way.
-    rng = get_rng(random_state)
-    order = rng.permutation(len(raw)) if shuffle else np.arange(len(raw))
-    return data.split_at(order[:n_train], order[n_train : n_train + n_test])
+    splits = ShuffleSplit(1, test_size, train_size, random_state, shuffle)
+    return next(splits.split(data))
 
 
 def _sizes(test_size: float | None, train_size: float | None, n_ratings: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,8 @@ from ..trainset import Trainset
 from .split import Testset, get_cv
 
 Scores = dict[str, float]
+Task = tuple[AlgoBase, Trainset, Testset]
+"""What to fit, what to fit it to, what to measure it on."""
 FoldResult = tuple[Scores, Scores, float, float]
 """Test measures, train measures, seconds to fit, seconds to test."""
 
@@ -54,32 +56,52 @@ def cross_validate(
     Example:
         >>> cross_validate(SVD(), data, measures=["RMSE"], cv=5, n_jobs=2)["test_rmse"].mean()
     """
-    if isinstance(measures, str):
-        raise ValueError(f"measures={measures!r}: expected a list of names, as ['rmse', 'mae'].")
-    measures = [measure.lower() for measure in measures]
-    for measure in measures:
-        if not callable(getattr(accuracy, measure, None)):
-            raise ValueError(f"Unknown measure {measure!r}. Accepted values are rmse, mse, mae, fcp.")
+    measures = known_measures(measures)
     cv = get_cv(cv)
-    jobs = _jobs(n_jobs)
-    ahead = _ahead(pre_dispatch, jobs)
-    folds = cv.split(data)
+    jobs, ahead = dispatch(n_jobs, pre_dispatch)
     if jobs == 1:
-        results = [fit_and_score(algo, train, test, measures, return_train_measures) for train, test in folds]
+        tasks = ((algo, train, test) for train, test in cv.split(data))
     else:
-        results = _in_threads(algo, folds, measures, return_train_measures, jobs, ahead)
+        known = {id(trainset): trainset} if (trainset := vars(algo).get("trainset")) is not None else {}
+        tasks = ((copy.deepcopy(algo, dict(known)), train, test) for train, test in cv.split(data))
+    results = list(run(tasks, measures, return_train_measures, jobs, ahead))
 
     tests, trains, fit_times, test_times = zip(*results, strict=True)
     test_measures = {measure: np.asarray([scores[measure] for scores in tests]) for measure in measures}
     train_measures = {measure: np.asarray([scores[measure] for scores in trains]) for measure in measures if trains[0]}
     if verbose:
-        print_summary(algo, measures, test_measures, train_measures, fit_times, test_times, cv.n_splits)
+        print_summary(algo, measures, test_measures, train_measures, fit_times, test_times, len(results))
     summary: dict[str, Any] = {}
     for measure in measures:
         summary[f"test_{measure}"] = test_measures[measure]
         if return_train_measures:
             summary[f"train_{measure}"] = train_measures[measure]
     return summary | {"fit_time": fit_times, "test_time": test_times}
+
+
+def known_measures(measures: Sequence[str]) -> list[str]:
+    """Names of functions in `accuracy`, in lower case.
+
+    Raises:
+        ValueError: When there is no such function.
+    """
+    if isinstance(measures, str):
+        raise ValueError(f"measures={measures!r}: expected a list of names, as ['rmse', 'mae'].")
+    measures = [measure.lower() for measure in measures]
+    for measure in measures:
+        if measure not in ("rmse", "mse", "mae", "fcp"):
+            raise ValueError(f"Unknown measure {measure!r}. Accepted values are rmse, mse, mae, fcp.")
+    return measures
+
+
+def dispatch(n_jobs: int | None, pre_dispatch: int | str | None) -> tuple[int, int]:
+    """How many threads to run, and how many fits may exist at a time.
+
+    Raises:
+        ValueError: For an `n_jobs` of 0, or a wrong `pre_dispatch`.
+    """
+    jobs = _jobs(n_jobs)
+    return jobs, _ahead(pre_dispatch, jobs)
 
 
 def _jobs(n_jobs: int | None) -> int:
@@ -105,28 +127,36 @@ def _ahead(pre_dispatch: int | str | None, jobs: int) -> int:
     return max(jobs, int(float(factor or 1) * (jobs if base == "n_jobs" else int(base))))
 
 
-def _in_threads(
-    algo: AlgoBase,
-    folds: Iterable[tuple[Trainset, Testset]],
-    measures: Sequence[str],
-    return_train_measures: bool,
-    jobs: int,
-    ahead: int,
-) -> list[FoldResult]:
-    """Run folds side by side, each on a copy of the algorithm; an error or Ctrl-C stops them all."""
-    known = {id(trainset): trainset} if (trainset := vars(algo).get("trainset")) is not None else {}
-    results: list[FoldResult] = []
+def run(
+    tasks: Iterable[Task], measures: Sequence[str], return_train_measures: bool, jobs: int, ahead: int
+) -> Iterator[FoldResult]:
+    """Fit and measure algorithms, one after the other or side by side; an error or Ctrl-C stops them all.
+
+    Args:
+        tasks: Algorithm, trainset, testset; taken as they are needed. Threads share what is the same object, so that
+            one trainset serves many fits.
+        measures: Names of functions in `accuracy`.
+        return_train_measures: Whether to measure on the trainsets, too.
+        jobs: How many threads; 1 runs them in this one.
+        ahead: How many tasks may be taken before they are run.
+
+    Yields:
+        What `fit_and_score` returns, in order.
+    """
+    if jobs == 1:
+        for task in tasks:
+            yield fit_and_score(*task, measures, return_train_measures)
+        return
     running: deque[tuple[AlgoBase, Future[FoldResult]]] = deque()
-    with ThreadPoolExecutor(jobs, thread_name_prefix="cross_validate") as pool:
+    with ThreadPoolExecutor(jobs, thread_name_prefix="ironhorn.surprise") as pool:
         try:
-            for fold in folds:
+            for task in tasks:
                 if len(running) >= ahead:
-                    results.append(running[0][1].result())
+                    yield running[0][1].result()
                     running.popleft()
-                own = copy.deepcopy(algo, dict(known))
-                running.append((own, pool.submit(fit_and_score, own, *fold, measures, return_train_measures)))
+                running.append((task[0], pool.submit(fit_and_score, *task, measures, return_train_measures)))
             while running:
-                results.append(running[0][1].result())
+                yield running[0][1].result()
                 running.popleft()
         except BaseException:
             for own, future in running:
@@ -134,7 +164,6 @@ def _in_threads(
                 if callable(cancel := getattr(own, "cancel", None)):
                     cancel()
             raise
-    return results
 
 
 def fit_and_score(
