@@ -1,4 +1,4 @@
-"""Data sets, splits, searches, dumps, the command line: real scikit-surprise, recorded and live; and what is our own."""
+"""Data sets, splits, searches, dumps, command line: real scikit-surprise, recorded and live; and what is our own."""
 
 import json
 import pathlib
@@ -135,7 +135,7 @@ def test_a_big_anti_testset_reads_like_a_list(
     assert [got[place] for place in range(len(want))] == want and got[-3] == want[-3]
     for piece in (slice(5), slice(-9, None), slice(3, 200), slice(None, None, -7), slice(20, 10), slice(None)):
         assert got[piece] == want[piece]
-    assert want[7] in got and (0, 0, 0) not in got and got.index(want[9]) == 9 and got + [1] == [*want, 1]
+    assert want[7] in got and (0, 0, 0) not in got and got.index(want[9]) == 9 and [*got, 1] == [*want, 1]
     algo = BaselineOnly(verbose=False).fit(trainset)
     assert algo.test(got) == algo.test(want)
     assert pickle.loads(pickle.dumps(got)) == want
