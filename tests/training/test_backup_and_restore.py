@@ -111,6 +111,23 @@ def test_resumed_run_is_the_uninterrupted_one(save_freq, stop, tmp_path):
     assert not tmp_path.exists()
 
 
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16", "mixed_bfloat16"])
+def test_weights_of_other_types(dtype, tmp_path):
+    def run(callbacks):
+        keras.utils.set_random_seed(1)
+        layers = keras.layers
+        network = keras.Sequential([layers.Input((4,)), layers.Dense(8, dtype=dtype), layers.Dense(1, dtype=dtype)])
+        network.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+        network.fit(X, Y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks)
+        return [np.asarray(keras.ops.cast(variable, "float64")) for variable in network.variables]
+
+    expected = run([])
+    with pytest.raises(InterruptedError):
+        run([keras.callbacks.BackupAndRestore(tmp_path, 4), Interrupt(batches=10)])
+    for left, right in zip(expected, run([keras.callbacks.BackupAndRestore(tmp_path, 4)]), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 def test_epoch_of_the_backup_replaces_initial_epoch(tmp_path):
     interrupted(tmp_path)
     assert resumed(tmp_path, initial_epoch=1, epochs=7)[1].epoch == [4, 5, 6]

@@ -282,6 +282,21 @@ def test_averages_need_an_optimizer_that_keeps_them():
         model().fit(X, Y, validation_split=0.2, verbose=0, callbacks=[keras.callbacks.SwapEMAWeights()])
 
 
+def test_averages_stay_when_training_is_stopped():
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    results = []
+    for callbacks, epochs in (([Stop()], 9), ([], 2)):
+        network = model(keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.8))
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        network.fit(X, Y, epochs=epochs, shuffle=False, verbose=0, callbacks=[*callbacks, swap])
+        results.append(network.get_weights())
+    for left, right in zip(*results, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 # Servers
 
 

@@ -14,7 +14,8 @@ class SwapEMAWeights(Callback):
 
     Args:
         swap_on_epoch: Whether to put them in at the end of every epoch too, so that callbacks that save the model save
-            the averages. After the last epoch they stay.
+            the averages. After the last epoch they stay; it is the last one too if a callback before this one has
+            stopped the training.
 
     Raises:
         ValueError: When training starts, if no optimizer has `use_ema=True`.
@@ -57,7 +58,7 @@ class SwapEMAWeights(Callback):
         if not self.swap_on_epoch or self._swapped:
             return
         self._swap()
-        if epoch == (self.params or {}).get("epochs", 0) - 1:
+        if epoch == (self.params or {}).get("epochs", 0) - 1 or self.model.stop_training:
             for variable, average in self._averaged():
                 average.assign(variable.value)
 
