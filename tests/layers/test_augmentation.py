@@ -363,3 +363,24 @@ def test_errors(call: Any, error: Any, texts: list[str]) -> None:
         assert call().shape == (None, 2, 2, 3)
     else:
         assert_raises_text(error, texts, call)
+
+
+def test_pipeline() -> None:
+    layer = layers.Pipeline([layers.Rescaling(2.0), layers.RandomBrightness((0.5, 0.5), (0, 2))], name="both")
+    np.testing.assert_array_equal(layer(IMAGES, training=False), 2 * IMAGES)
+    np.testing.assert_allclose(layer(IMAGES), np.minimum(2 * IMAGES + 1, 2), rtol=1e-6)
+    again = layers.Pipeline.from_config(json.loads(json.dumps(layer.get_config())))
+    assert again.name == "both" and [type(one).__name__ for one in again.layers] == ["Rescaling", "RandomBrightness"]
+    assert_raises_text(ValueError, ["list of layers", "'x'"], lambda: layers.Pipeline(["x"]))
+    assert_raises_text(ValueError, ["layers=None"], lambda: layers.Pipeline.from_config({}))
+    run_layer_test(
+        layers.Pipeline,
+        {"layers": [layers.Rescaling(2.0), layers.RandomFlip(seed=1)]},
+        input_data=IMAGES,
+        call_kwargs={"training": False},
+    )
+
+
+@pytest.mark.parametrize("name", ["FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"])
+def test_layers_of_other_libraries_say_so(name: str) -> None:
+    assert_raises_text(AttributeError, [name, "only", "ironhorn.ops"], lambda: getattr(layers, name))

@@ -189,3 +189,20 @@ def test_examples_run() -> None:
     for found in pkgutil.iter_modules(ops.image.__path__):
         module = importlib.import_module(f"ironhorn.ops.image.{found.name}")
         assert doctest.testmod(module, extraglobs={"np": np, "ops": ops}).failed == 0
+
+
+def test_strengths_and_points_that_are_computed() -> None:
+    images = np.random.default_rng(0).uniform(0, 1, (2, 6, 5, 3)).astype("float32")
+    sigma = np.array([0.7, 1.3], "float32")
+    start = np.array([[[0, 0], [4, 0], [0, 5], [4, 5]]] * 2, "float32")
+    end = start + np.random.default_rng(1).uniform(-1, 1, start.shape).astype("float32")
+
+    def transform(images: Any, sigma: Any, start: Any, end: Any) -> tuple[Any, Any]:
+        return ops.image.gaussian_blur(images, (3, 5), sigma), ops.image.perspective_transform(images, start, end)
+
+    program = CompiledFunction(
+        transform, name="transform", dynamic_axes=lambda leaf, rank: {0, 1} if rank == 4 else set()
+    )
+    traced = program(*(ops.convert_to_tensor(value) for value in (images, sigma, start, end)))
+    for have, want in zip(traced, transform(images, sigma, start, end), strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-4, atol=1e-5)

@@ -20,7 +20,7 @@ class Pipeline(Layer):
 
     Example:
         >>> layer = ironhorn.layers.Pipeline([ironhorn.layers.Rescaling(2.0), ironhorn.layers.Rescaling(1.0, 1.0)])
-        >>> layer([1.0, 2.0]).numpy()
+        >>> layer(np.array([1.0, 2.0])).numpy()
         array([3., 5.], dtype=float32)
     """
 

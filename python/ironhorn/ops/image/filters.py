@@ -61,7 +61,7 @@ def gaussian_blur(
     """
     images = as_float(images)
     batch = as_batch(images, data_format)
-    widths = np_ops.unstack(sigma) if isinstance(sigma, _core.Tensor) else sigma
+    widths = (sigma[0], sigma[1]) if isinstance(sigma, _core.Tensor) else sigma
     for axis, size, width in zip((2, 1), kernel_size, widths, strict=True):
         traced = isinstance(width, _core.Tensor) and width.is_traced
         weights = _traced_bell(int(size), width, batch.dtype) if traced else _bell(int(size), float(width))
