@@ -157,6 +157,21 @@ def test_stopped_run_stays_stopped(tmp_path):
     assert resumed(tmp_path)[1].epoch == []
 
 
+def test_early_stopping_remembers_the_best_epoch(tmp_path):
+    def patient():
+        return keras.callbacks.EarlyStopping("loss", min_delta=100.0, patience=3, restore_best_weights=True)
+
+    whole = model()
+    assert whole.fit(X, Y, batch_size=8, epochs=6, verbose=0, callbacks=[patient()]).epoch == [0, 1, 2, 3]
+    backup, stop = keras.callbacks.BackupAndRestore(tmp_path), Interrupt(epoch=2)
+    with pytest.raises(InterruptedError):
+        model().fit(X, Y, batch_size=8, epochs=6, verbose=0, callbacks=[patient(), backup, stop])
+    network, history = resumed(tmp_path, callbacks=[patient()])
+    assert history.epoch == [2, 3]
+    for left, right in zip(whole.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 def test_second_fit_begins_where_it_is_told(tmp_path):
     interrupted(tmp_path)
     network, _ = resumed(tmp_path)
