@@ -130,3 +130,17 @@ def test_values_read_before_an_update_stay() -> None:
 def test_shapes_are_checked() -> None:
     with pytest.raises(errors.ShapeError, match=r"\(3,\)"):
         update.sgd([Variable(np.ones(3, "float32"))], [np.ones(4, "float32")], None, 0.5)
+
+
+def test_a_rule_is_named_and_given_what_it_reads() -> None:
+    variable, slot = Variable(np.ones(3, "float32")), Variable(np.zeros(3, "float32"))
+    gradient = np.full(3, 3.0, "float32")
+    update.rule("adagrad", [variable], [gradient], [[slot]], 0.5, {"epsilon": 0.0}, clipvalue=2.0)
+    assert variable.numpy().tolist() == [0.5] * 3
+    assert slot.numpy().tolist() == [4.0] * 3
+    with pytest.raises(ValueError, match="no rule 'adagrid'; known are sgd,"):
+        update.rule("adagrid", [variable], [gradient], [[slot]], 0.5)
+    with pytest.raises(ValueError, match="rule 'adagrad' needs the number 'epsilon'"):
+        update.rule("adagrad", [variable], [gradient], [[slot]], 0.5)
+    with pytest.raises(ValueError, match="4 inputs in all, got 3"):
+        update.rule("adagrad", [variable], [gradient], [], 0.5, {"epsilon": 0.0})

@@ -7,6 +7,7 @@ import pytest
 
 import ironhorn as keras
 from ironhorn import ops
+from ironhorn.backend import CompiledFunction
 
 
 def variables():
@@ -145,3 +146,88 @@ def test_weight_decay_cannot_be_limited_after_building():
     optimizer.build(variables())
     with pytest.raises(ValueError, match="before the optimizer is built"):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
+
+
+RULES = {
+    "SGD": {},
+    "SGD momentum": {"momentum": 0.9},
+    "SGD nesterov": {"momentum": 0.9, "nesterov": True},
+    "Adam": {},
+    "Adam amsgrad": {"amsgrad": True},
+    "AdamW": {},
+    "Adamax": {},
+    "Nadam": {},
+    "RMSprop": {},
+    "RMSprop momentum": {"momentum": 0.5},
+    "RMSprop centered": {"centered": True},
+    "RMSprop both": {"centered": True, "momentum": 0.5},
+    "Adagrad": {},
+    "Adadelta": {},
+    "Ftrl": {"l1_regularization_strength": 0.01, "l2_shrinkage_regularization_strength": 0.1},
+    "Ftrl power": {"learning_rate_power": -0.7},
+    "Lion": {},
+    "ScheduleFreeAdamW": {"warmup_steps": 2},
+}
+AROUND = [
+    {},
+    {"clipnorm": 0.5, "weight_decay": 0.1},
+    {"global_clipnorm": 0.5, "use_ema": True, "ema_momentum": 0.8},
+    {"clipvalue": 0.3, "use_ema": True, "ema_overwrite_frequency": 2},
+    {"gradient_accumulation_steps": 2, "use_ema": True, "clipvalue": 0.3},
+]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=lambda around: "-".join(around) or "plain")
+@pytest.mark.parametrize("name", RULES)
+def test_one_pass_over_everything_is_step_by_step(name, around):
+    base = getattr(keras.optimizers, name.split()[0])
+
+    class StepByStep(base):
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, learning_rate)
+
+    generator = np.random.default_rng(0)
+    starts = [generator.normal(size=shape) for shape in ((3, 4), (5,), ())]
+    steps = [[generator.normal(size=start.shape) for start in starts] for _ in range(4)]
+    results = []
+    for kind in (base, StepByStep):
+        optimizer = kind(0.1, **RULES[name], **around)
+        trained = [keras.Variable(start, dtype="float64") for start in starts]
+        step = CompiledFunction(lambda *grads, optimizer=optimizer, trained=trained: optimizer.apply(grads, trained))
+        optimizer.build(trained)
+        for grads in steps:
+            step(*[ops.convert_to_tensor(grad, "float64") for grad in grads])
+        # What is kept in float32, as rates are, shows where products are rounded in another order.
+        results.append([variable.numpy() for variable in [*trained, *optimizer.variables]])
+    for fused, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(fused, plain, rtol=1e-6, atol=1e-9)
+
+
+def test_averages_follow_variables_without_a_gradient():
+    optimizer = keras.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.5)
+    kernel, bias = variables()
+    optimizer.build([kernel, bias])
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([gradients()[0], None])
+    averages = optimizer._model_variables_moving_average
+    np.testing.assert_array_equal(averages[0].numpy(), kernel.numpy())
+    np.testing.assert_array_equal(averages[1].numpy(), 1.0)
+
+
+def test_a_gradient_that_is_not_finite_shows_with_clipping():
+    for clipping in ({"clipnorm": 1.0}, {"global_clipnorm": 1.0}, {"clipvalue": 1.0}):
+        kernel, bias = variables()
+        broken = ops.convert_to_tensor(np.array([np.nan, 1.0, 1.0], "float32"))
+        keras.optimizers.SGD(0.1, **clipping).apply([gradients()[0], broken], [kernel, bias])
+        assert np.isnan(bias.numpy()[0])
+        assert np.isnan(kernel.numpy()).all() == ("global_clipnorm" in clipping)
+
+
+def test_an_optimizer_without_a_rule_says_so():
+    from ironhorn.optimizers.rule_optimizer import RuleOptimizer
+
+    class Ruleless(RuleOptimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Ruleless must define _rule"):
+        Ruleless(0.1).apply(gradients(), variables())

@@ -130,8 +130,8 @@ impl Operation for RuleUpdate {
         let expected = first + columns.len() * self.count;
         if self.count == 0 || inputs.len() != expected {
             return Err(Error::value(format!(
-                "takes {first} scalars and a {} for each of {} variables, {expected} inputs in all, got {}",
-                columns.join(", a "),
+                "takes {first} scalars, then {} of each of {} variables, {expected} inputs in all, got {}",
+                columns.join(", "),
                 self.count,
                 inputs.len()
             )));
