@@ -43,6 +43,10 @@ $(VENV)/.peers: requirements/peers.txt $(VENV)/.requirements
 	$(PIP) install -r requirements/peers.txt
 	@touch $@
 
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.requirements
+	$(PIP) install -r requirements/docs.txt
+	@touch $@
+
 $(VENV)/.built-$(PROFILE): $(VENV)/.requirements $(RUST_SOURCES) pyproject.toml
 	@command -v cargo >/dev/null || { echo "cargo was not found: install Rust (rustup) and try again." >&2; exit 1; }
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --locked --profile $(PROFILE)
@@ -80,9 +84,11 @@ bench: build ## run the benches (they print the achieved rate and the hardware's
 	@for script in benches/python/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 .PHONY: docs
-docs: build ## write the API pages to target/docs
+docs: build data $(VENV)/.docs ## write the API pages to target/docs, and run the notebooks into pages
 	$(BIN)/pdoc --docformat google --output-directory target/docs ironhorn '!ironhorn._core'
-	@echo "target/docs/index.html; the prose is in docs/*.md"
+	$(BIN)/python -m nbconvert --log-level WARN --to html --execute --output-dir target/docs/notebooks \
+		examples/notebooks/*.ipynb
+	@echo "target/docs/index.html and target/docs/notebooks; the prose is in docs/*.md"
 
 .PHONY: data
 data: $(VENV)/.requirements ## fetch the data of the examples into .data
