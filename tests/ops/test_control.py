@@ -291,3 +291,96 @@ def test_loops_in_functional_models() -> None:
         found = model.predict(data, verbose=0)
         for got, wanted in zip(found, (data * 2, data.sum(1), np.cumsum(data, 1)), strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_cond_writes_variables() -> None:
+    """Of the function that is not chosen nothing is written; reads after a write see it, inside and after the cond."""
+    v, w = Variable(np.float64(1.0), name="v"), Variable(np.float64(5.0), name="w")
+
+    def step(x: Any) -> Any:
+        def positive() -> Any:
+            v.assign_add(x)
+            w.assign(w * 2.0)
+            return v + w
+
+        def negative() -> Any:
+            w.assign_add(100.0)
+            return w * 1.0
+
+        chosen = ops.cond(x > 0.0, positive, negative)
+        assert ops.cond(x > 10.0, lambda: v.assign(-1.0), lambda: None) is None
+        return chosen, v + 0.0
+
+    def expected(x: float, v: float, w: float) -> tuple[float, float, float, float]:
+        v, w, chosen = (v + x, 2 * w, v + x + 2 * w) if x > 0 else (v, w + 100, w + 100)
+        v = -1.0 if x > 10 else v
+        return chosen, v, v, w
+
+    compiled = CompiledFunction(step)
+    for x in (2.0, -1.0, 3.0, 11.0, -2.0):
+        before = float(v), float(w)
+        found = [float(value) for value in compiled(np.float64(x))]
+        assert (*found, float(v), float(w)) == expected(x, *before)
+
+
+def test_cond_in_cond_writes_and_draws() -> None:
+    from ironhorn import random
+
+    seeds, count = random.SeedGenerator(3), Variable(0, name="count")
+
+    def step(x: Any) -> Any:
+        def inner() -> Any:
+            count.assign_add(1)
+            return ops.cond(x > 1.0, lambda: count.assign_add(10), lambda: count * 1) + 0
+
+        return ops.cond(x > 0.0, lambda: (inner(), random.uniform((2,), seed=seeds)), lambda: (count * 1, ops.zeros(2)))
+
+    compiled = CompiledFunction(step)
+    assert [int(compiled(np.float32(x))[0]) for x in (0.5, 2.0, -1.0, 2.0)] == [1, 12, 12, 23]
+    a, b = compiled(np.float32(1.0))[1], compiled(np.float32(1.0))[1]
+    assert (np.asarray(a) != np.asarray(b)).all()
+    fresh = Variable(np.asarray(seeds.state))
+    compiled(np.float32(-1.0))
+    np.testing.assert_array_equal(fresh, seeds.state)
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_cond_updates_weights_where_they_lie(chosen: bool) -> None:
+    """An optimizer's step in a cond: taken or left out as a whole, also beside other readers of the weights."""
+    from ironhorn import optimizers
+
+    start = np.linspace(-1.0, 1.0, 70).reshape(7, 10)
+    results = []
+    for traced in (False, True):
+        weights = [Variable(start, name="a"), Variable(start.T, name="b")]
+        optimizer = optimizers.Adam(0.1)
+        optimizer.build(weights)
+
+        def step(flag: Any, x: Any) -> Any:
+            a, b = weights  # noqa: B023
+            loss = ops.sum(ops.matmul(x, a) ** 2) + ops.sum(b)
+            gradients = [ops.matmul(ops.transpose(x), ops.matmul(x, a)) * 2.0, ops.ones_like(b)]
+            ops.cond(flag, lambda: optimizer.apply(gradients, weights), lambda: None)  # noqa: B023
+            return loss, ops.sum(a * a), ops.sum(a[0])
+
+        run = CompiledFunction(step) if traced else step
+        numbers = []
+        for flag in (chosen, True, False):
+            given = [ops.convert_to_tensor(value) for value in (np.bool_(flag), start[:, :7])]
+            numbers += [float(value) for value in run(*given)]
+        results.append([*numbers, *(np.asarray(variable) for variable in (*weights, *optimizer.variables))])
+    for eager, traced_value in zip(*results, strict=True):
+        np.testing.assert_allclose(eager, traced_value, rtol=1e-12)
+    assert int(optimizer.iterations) == 1 + chosen
+
+
+def test_loops_do_not_write_variables() -> None:
+    count = Variable(0, name="count")
+
+    def body(i: Any, x: Any) -> Any:
+        ops.cond(x > 0.0, lambda: count.assign_add(1), lambda: None)
+        return x
+
+    with pytest.raises(errors.UnsupportedError, match="cannot write variables"):
+        CompiledFunction(lambda x: ops.fori_loop(0, 3, body, x))(np.float64(1.0))
+    assert int(count) == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ironhorn import backend, tree
+from ironhorn import backend, dtype_policies, tree
 from ironhorn.layers.call_spec import is_shape
 from ironhorn.layers.core.input_layer import InputLayer
 from ironhorn.layers.layer import Layer
@@ -279,6 +279,8 @@ class Sequential(Model):
         from ironhorn.saving import registry
 
         model = cls(name=config["name"])
+        if config.get("dtype") is not None:
+            model.dtype_policy = dtype_policies.get(config["dtype"])
         for layer in config["layers"]:
             model.add(registry.deserialize_keras_object(layer, custom_objects=custom_objects), rebuild=False)
         if model._layers:

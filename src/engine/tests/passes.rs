@@ -7,10 +7,11 @@ mod programs;
 use common::Numbers;
 use ironhorn_engine::core::{Array, DType, Dim, Shape, Spec};
 use ironhorn_engine::ops::graph::DimRule;
+use ironhorn_engine::ops::math::cast::Cast;
 use ironhorn_engine::ops::shape::iota::Iota;
 use ironhorn_engine::ops::shape::slice::slice_like;
 use ironhorn_engine::ops::{Graph, Op, Value};
-use ironhorn_engine::program::evaluate::evaluate;
+use ironhorn_engine::program::evaluate::{evaluate, evaluate_op};
 use ironhorn_engine::program::passes::{self, PASSES};
 use ironhorn_engine::program::verify::verify;
 use ironhorn_engine::program::{Program, show};
@@ -221,4 +222,33 @@ fn lengths_of_values_that_nobody_reads_are_known() {
             assert_eq!(made.sizes(), [wanted]);
         }
     }
+}
+
+/// `square(tanh(a b)) + x` in bfloat16: one product and one chain, which stores 16 bits and rounds once.
+#[test]
+fn sixteen_bit_floats_compute_in_float32_between_products_and_chains() {
+    let mut graph = Graph::new();
+    let spec = |sizes: &[usize]| Spec::known(sizes, DType::Bfloat16);
+    let (a, b, x) = (graph.input(spec(&[4, 3])), graph.input(spec(&[3, 5])), graph.input(spec(&[5])));
+    let product = graph.apply(op("matmul", &[]), &[a, b]).unwrap();
+    let y = graph.elementwise(Scalar::Tanh, &[product]).unwrap();
+    let y = graph.elementwise(Scalar::Square, &[y]).unwrap();
+    let y = graph.add(y, x).unwrap();
+    assert_eq!(graph.dtype(y), DType::Bfloat16);
+    let program = Program::new(graph, vec![y], Vec::new());
+    let found = passes::run(program.clone()).unwrap();
+    verify(&found).unwrap();
+    assert_eq!(names(&found), ["cast", "cast", "matmul", "fused_elementwise"]);
+    assert_eq!(found.graph.dtype(found.outputs[0]), DType::Bfloat16);
+    let mut numbers = Numbers(5);
+    let mut input = |sizes: &[usize]| {
+        let cast = Op::Cast(Cast { dtype: DType::Bfloat16 });
+        evaluate_op(&cast, &[numbers.float64(sizes)]).unwrap().remove(0)
+    };
+    let inputs = [input(&[4, 3]), input(&[3, 5]), input(&[5])];
+    let wide =
+        |array: &Array| evaluate_op(&Op::Cast(Cast { dtype: DType::Float64 }), &[array.clone()]).unwrap().remove(0);
+    let (one_by_one, at_once) = (evaluate(&program, &inputs).unwrap(), evaluate(&found, &inputs).unwrap());
+    // Three more roundings, of a part in 256 each, to numbers of up to 3.
+    assert_same(&wide(&at_once[0]), &wide(&one_by_one[0]), 0.03, "bfloat16");
 }

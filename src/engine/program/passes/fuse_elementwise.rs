@@ -1,12 +1,13 @@
 //! Joins elementwise ops and casts into chains that run as one kernel, so that what is between them never leaves the cache.
 //!
 //! Walking backwards, a node that is not yet part of a chain starts one; the chain takes in a producer when it is
-//! elementwise, has the chain's shape, and every reader of it is in the chain. The chain stands where its last node stood.
+//! elementwise, has the chain's shape (a cast may have one that is broadcast to it), and every reader of it is in the chain. The
+//! chain stands where its last node stood.
 
 use std::collections::HashMap;
 
 use super::rebuild::Rebuild;
-use crate::core::Result;
+use crate::core::{Result, Shape};
 use crate::ops::elementwise::{Fused, Step, StepRule};
 use crate::ops::{Node, Op, Producer, Value};
 use crate::program::Program;
@@ -36,7 +37,7 @@ pub fn run(program: &Program) -> Result<Program> {
                     _ => None,
                 })
                 .filter(|&index| chain_of[index].is_none() && rule(&graph.nodes[index].op).is_some())
-                .filter(|&index| graph.shape(graph.nodes[index].outputs[0]) == shape)
+                .filter(|&index| fits(&graph.nodes[index].op, graph.shape(graph.nodes[index].outputs[0]), shape))
                 .find(|&index| {
                     let all_inside = readers[graph.nodes[index].outputs[0].0 as usize]
                         .iter()
@@ -71,6 +72,11 @@ fn rule(op: &Op) -> Option<StepRule> {
         Op::Cast(_) => Some(StepRule::Cast),
         _ => None,
     }
+}
+
+/// Whether an op of this result can be done for every element of a chain: a cast that is broadcast may be repeated.
+fn fits(op: &Op, own: &Shape, chain: &Shape) -> bool {
+    own == chain || matches!(op, Op::Cast(_)) && own.broadcast(chain).is_ok_and(|shape| shape == *chain)
 }
 
 /// The nodes that read every value; `None` stands for the program's results.

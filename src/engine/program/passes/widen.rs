@@ -1,14 +1,18 @@
-//! Lets ops that compute work on 16-bit floats in float32: a cast before each such operand and one behind each result.
+//! Lets ops work on 16-bit floats in float32: a cast before each such operand and one behind each result.
 //!
 //! ```text
-//! bfloat16 product:   x bf16 -> cast -> matmul in float32 -> cast -> y bf16
+//! bfloat16:   x -> cast -> matmul -> cast -> y -> cast -> tanh -> cast -> z
+//!             x -> cast -> matmul ------------------> tanh -> cast -> z         where nobody else reads y
 //! ```
 //!
-//! A plan would do the same op by op (see `decompose`); here the casts become part of the program, so that the chains of
-//! elementwise ops around them take them in, which load and store 16 bits. Ops that only move elements take 16-bit floats
-//! as they are, and elementwise ops compute in float32 by themselves.
+//! What one op hands to one other is not rounded between them; what several read is stored in 16 bits and read so by each.
+//! Chains of elementwise ops take the casts in: they load and store 16 bits and keep float32 inside. A plan would decompose
+//! the other ops in the same way, one by one. Ops that only move elements take 16-bit floats as they are.
 
-use super::rebuild::Rebuild;
+use std::collections::HashMap;
+
+use super::dead_code;
+use super::rebuild::{Rebuild, uses};
 use crate::core::{DType, Result, Spec};
 use crate::ops::math::cast::Cast;
 use crate::ops::{Node, Op, Value};
@@ -20,47 +24,74 @@ pub fn run(program: &Program) -> Result<Program> {
     if !graph.nodes.iter().any(is_narrow) {
         return Ok(program.clone());
     }
-    let mut rebuild = Rebuild::new(program);
+    let mut pass = Widen { program, uses: uses(program), wide: HashMap::new(), rebuild: Rebuild::new(program) };
     for node in &graph.nodes {
         if is_narrow(node) {
-            widen(program, &mut rebuild, node)?;
+            pass.widen(node)?;
         } else {
-            rebuild.copy(node);
+            pass.rebuild.copy(node);
         }
     }
-    rebuild.finish()
+    // Results that nobody reads rounded.
+    dead_code::run(&pass.rebuild.finish()?)
 }
 
-fn widen(program: &Program, rebuild: &mut Rebuild, node: &Node) -> Result<()> {
-    let scope = &node.scope;
-    let cast = |rebuild: &mut Rebuild, value: Value, spec: Spec| {
+struct Widen<'a> {
+    program: &'a Program,
+    uses: Vec<u32>,
+    /// Results of the program before the pass in float32, as they were before they were rounded.
+    wide: HashMap<Value, Value>,
+    rebuild: Rebuild<'a>,
+}
+
+impl Widen<'_> {
+    fn widen(&mut self, node: &Node) -> Result<()> {
+        let mut inputs = Vec::with_capacity(node.inputs.len());
+        for &input in &node.inputs {
+            inputs.push(self.input(input, node));
+        }
+        // The types follow from the op; the lengths are known by the symbols that the results had before.
+        let specs: Vec<&Spec> = inputs.iter().map(|&input| self.rebuild.new.spec(input)).collect();
+        let inferred = node.op.infer(&specs).map_err(|error| error.at(&node.scope, node.op.name()))?;
+        let graph = &self.program.graph;
+        let wide = node.outputs.iter().zip(inferred);
+        let wide = wide.map(|(&output, spec)| Spec::new(graph.shape(output).clone(), spec.dtype)).collect();
+        let outputs = self.rebuild.new.append_inferred(node.op.clone(), &inputs, wide, node.scope.clone());
+        for (&old, mut new) in node.outputs.iter().zip(outputs) {
+            let spec = graph.spec(old).clone();
+            if self.rebuild.new.dtype(new) != spec.dtype {
+                self.wide.insert(old, new);
+                new = self.cast(new, spec, node);
+            }
+            self.rebuild.set(old, new);
+        }
+        Ok(())
+    }
+
+    /// An operand, in float32 if it has 16 bits.
+    fn input(&mut self, old: Value, node: &Node) -> Value {
+        let Spec { shape, dtype } = self.program.graph.spec(old).clone();
+        match self.wide.get(&old) {
+            Some(&wide) if self.uses[old.0 as usize] == 1 => wide,
+            _ => {
+                let new = self.rebuild.get(old);
+                if dtype.is_half() { self.cast(new, Spec::new(shape, DType::Float32), node) } else { new }
+            }
+        }
+    }
+
+    fn cast(&mut self, value: Value, spec: Spec, node: &Node) -> Value {
         let op = Op::Cast(Cast { dtype: spec.dtype });
-        rebuild.new.append_inferred(op, &[value], vec![spec], scope.clone())[0]
-    };
-    let mut inputs = Vec::with_capacity(node.inputs.len());
-    for input in rebuild.get_all(&node.inputs) {
-        let Spec { shape, dtype } = rebuild.new.spec(input).clone();
-        inputs.push(if dtype.is_half() { cast(rebuild, input, Spec::new(shape, DType::Float32)) } else { input });
+        self.rebuild.new.append_inferred(op, &[value], vec![spec], node.scope.clone())[0]
     }
-    // The types follow from the op; the lengths are known by the symbols that the results had before.
-    let specs: Vec<&Spec> = inputs.iter().map(|&input| rebuild.new.spec(input)).collect();
-    let inferred = node.op.infer(&specs).map_err(|error| error.at(scope, node.op.name()))?;
-    let wide = node.outputs.iter().zip(inferred);
-    let wide = wide.map(|(&output, spec)| Spec::new(program.graph.shape(output).clone(), spec.dtype)).collect();
-    let outputs = rebuild.new.append_inferred(node.op.clone(), &inputs, wide, scope.clone());
-    for (&old, new) in node.outputs.iter().zip(outputs) {
-        let spec = program.graph.spec(old).clone();
-        let new = if rebuild.new.dtype(new) == spec.dtype { new } else { cast(rebuild, new, spec) };
-        rebuild.set(old, new);
-    }
-    Ok(())
 }
 
-/// Whether an op adds or multiplies and is not elementwise.
+/// Whether an op does more than move elements.
 fn computes(op: &Op) -> bool {
     matches!(
         op,
-        Op::MatMul(_)
+        Op::Elementwise(_)
+            | Op::MatMul(_)
             | Op::Conv(_)
             | Op::ConvInputGrad(_)
             | Op::ConvKernelGrad(_)
