@@ -118,6 +118,21 @@ CASES = [
     Case("Equalization", lambda k: k.layers.Equalization((0, 1), 16, "channels_first"), "first", 1.0, True),
     Case("AutoContrast", lambda k: k.layers.AutoContrast()),
     Case("AutoContrast", lambda k: k.layers.AutoContrast((0, 1)), "unit", top=1.0),
+    *(
+        Case(
+            "ContrastLimitedAdaptiveHistogramEqualization",
+            lambda k, arguments=arguments: k.layers.ContrastLimitedAdaptiveHistogramEqualization(**arguments),
+            note,
+            top=arguments.get("value_range", (0, 255.0))[1],
+            first="data_format" in arguments,
+            narrow=True,
+        )
+        for note, arguments in (
+            ("", {"tile_grid_size": (2, 2)}),
+            ("unit", {"tile_grid_size": (3, 2), "value_range": (0, 1.0), "clip_limit": 20.0}),
+            ("first", {"tile_grid_size": (2, 5), "clip_limit": 0.0, "data_format": "channels_first"}),
+        )
+    ),
     Case("RandomColorDegeneration", lambda k: k.layers.RandomColorDegeneration(0.8, seed=15)),
     Case("RandomErasing", lambda k: k.layers.RandomErasing(seed=16)),
     Case("RandomErasing", lambda k: k.layers.RandomErasing(0.9, (0.3, 0.6), 5.0, (0, 1), 16), "filled", top=1.0),

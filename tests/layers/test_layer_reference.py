@@ -196,7 +196,8 @@ def test_every_layer_has_three_rows() -> None:
 
 # Layers that augment images.
 AUGMENTATION = """
-AugMix AutoContrast CutMix Equalization MaxNumBoundingBoxes MixUp RandAugment RandomBrightness
+AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes MixUp
+RandAugment RandomBrightness
 RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip
 RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
 RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Solarization

@@ -12,7 +12,7 @@ from typing import Any
 
 from ironhorn.backend.missing import explain
 
-_LINE = re.compile(r"^from (\S+) import (\w+) as (\w+)$", re.MULTILINE)
+_LINE = re.compile(r"^from (\S+) import (?:\(\s+)?(\w+) as (\w+)(?:,\s+\))?$", re.MULTILINE)
 
 
 class Table(Mapping[str, Any]):

@@ -101,6 +101,9 @@ from ironhorn.layers.preprocessing.hashed_crossing import HashedCrossing as Hash
 from ironhorn.layers.preprocessing.hashing import Hashing as Hashing
 from ironhorn.layers.preprocessing.image.aug_mix import AugMix as AugMix
 from ironhorn.layers.preprocessing.image.auto_contrast import AutoContrast as AutoContrast
+from ironhorn.layers.preprocessing.image.clahe import (
+    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
+)
 from ironhorn.layers.preprocessing.image.color_degeneration import RandomColorDegeneration as RandomColorDegeneration
 from ironhorn.layers.preprocessing.image.cut_mix import CutMix as CutMix
 from ironhorn.layers.preprocessing.image.elastic_transform import RandomElasticTransform as RandomElasticTransform
