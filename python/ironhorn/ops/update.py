@@ -59,11 +59,9 @@ def rule(
     arriving = [[_as_type(gradients[i], dtype) for i in group] for dtype, group in groups]
     scales: list[Any] = [None] * len(groups)
     if clipnorm is not None:
-        scales = [_norm_scale(_core.op("sum_of_squares")(*group), clipnorm) for group in arriving]
+        scales = [_norm_scale(sums_of_squares(group), clipnorm) for group in arriving]
     elif global_clipnorm is not None:
-        scales = [_global_scale([_core.op("sum_of_squares")(*group) for group in arriving], global_clipnorm)] * len(
-            groups
-        )
+        scales = [_global_scale(gradients, global_clipnorm)] * len(groups)
     for (dtype, group), values, scale in zip(groups, arriving, scales, strict=True):
         numbers = [_as_type(learning_rate, dtype)]
         for key, value in (scalars or {}).items():
@@ -88,6 +86,24 @@ def rule(
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         for target, value in zip(targets, outputs, strict=True):
             target.write(value)
+
+
+def sums_of_squares(values: Sequence[Any]) -> Any:
+    """The sum of squares of every tensor, in one pass over all of them.
+
+    Args:
+        values: tensors of float types and any shapes; where one is float64, all are summed in it, else in float32.
+
+    Returns:
+        A vector with one number for each tensor.
+
+    Example:
+        >>> sums_of_squares([np.array([3.0, 4.0]), np.ones((2, 2))]).numpy().tolist()
+        [25.0, 4.0]
+    """
+    tensors = [_core.tensor(value) for value in values]
+    dtype = "float64" if any(tensor.dtype == "float64" for tensor in tensors) else "float32"
+    return _core.op("sum_of_squares")(*[_as_type(tensor, dtype) for tensor in tensors])
 
 
 def sgd(
@@ -173,14 +189,10 @@ def _norm_scale(squares: Any, limit: float) -> Any:
     return ops.divide(limit, ops.maximum(ops.sqrt(squares), limit))
 
 
-def _global_scale(squares: list[Any], limit: float) -> Any:
+def _global_scale(gradients: Sequence[Any], limit: float) -> Any:
     """What all gradients are multiplied by; NaN where their norm is not finite, as in Keras."""
     from ironhorn import ops
 
-    dtype = "float64" if any(group.dtype == "float64" for group in squares) else "float32"
-    total = ops.sum(_as_type(squares[0], dtype))
-    for group in squares[1:]:
-        total = ops.add(total, ops.sum(_as_type(group, dtype)))
-    norm = ops.sqrt(total)
+    norm = ops.sqrt(ops.sum(sums_of_squares(gradients)))
     scale = ops.multiply(limit, ops.minimum(ops.divide(1.0, norm), 1.0 / limit))
     return ops.add(scale, ops.subtract(norm, norm))

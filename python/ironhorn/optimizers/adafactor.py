@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,4 +139,5 @@ class Adafactor(Optimizer):
 
 
 def _root_mean_square(values: Any) -> Any:
-    return ops.sqrt(ops.mean(ops.square(values)))
+    squares = ops.update.sums_of_squares([values])[0]
+    return ops.cast(ops.sqrt(ops.divide(squares, max(math.prod(values.shape), 1))), values.dtype)

@@ -91,7 +91,7 @@ class Lamb(Optimizer):
         self.assign(velocity, second)
         below = ops.add(ops.sqrt(ops.divide(second, corrections[1])), self.epsilon)
         update = ops.divide(ops.divide(first, corrections[0]), below)
-        norms = [ops.sqrt(ops.sum(ops.square(values))) for values in (variable.value, update)]
+        norms = ops.cast(ops.sqrt(ops.update.sums_of_squares([variable.value, update])), dtype)
         both = ops.logical_and(ops.greater(norms[0], 0.0), ops.greater(norms[1], 0.0))
         trust = ops.where(both, ops.divide(norms[0], ops.where(both, norms[1], 1.0)), 1.0)
         self.assign_sub(variable, ops.multiply(ops.multiply(trust, learning_rate), update))
