@@ -33,6 +33,20 @@ def test_a_summary_goes_to_the_terminal(capsys: pytest.CaptureFixture[str], monk
     assert capsys.readouterr().out == RECORDED["chain"]
 
 
+def test_a_summary_goes_to_the_log_where_that_was_asked_for(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    keras.utils.disable_interactive_logging()
+    try:
+        with caplog.at_level("INFO", "ironhorn"):
+            chain(keras).summary()
+    finally:
+        keras.utils.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert caplog.messages == [RECORDED["chain"].strip()]
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -28,6 +28,10 @@ def print_summary(
     Raises:
         ValueError: If the width is too small, or no layer has a name in `layer_range`.
     """
+    from ironhorn.training.progress import is_interactive_logging_enabled, write_line
+
+    if print_fn is None and not is_interactive_logging_enabled():
+        print_fn = write_line
     layers, connected_to = _layers_and_connections(model)
     header = ["Layer (type)", "Output Shape", "Param #"]
     justify = ["left", "left", "right"]
