@@ -1,9 +1,11 @@
 """Data sets, splits, searches, dumps, command line: real scikit-surprise, recorded and live; and what is our own."""
 
+import gc
 import json
 import pathlib
 import pickle
 import re
+import weakref
 from typing import Any
 
 import numpy as np
@@ -169,6 +171,31 @@ def test_rows_of_any_kind_are_tested(ratings: Any) -> None:
         algo.test([([], "i2", 3.0)])
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_as_it_was(ratings: Any, enabled: bool) -> None:
+    algo = SVD(random_state=0, n_epochs=1).fit(ratings.build_full_trainset())
+    rows = [("u1", "i2", 3.0)] * 2000
+    try:
+        (gc.enable if enabled else gc.disable)()
+        predictions = algo.test(rows)
+        assert gc.isenabled() is enabled
+        with pytest.raises(ValueError, match="expected user, item, rating"):
+            algo.test([*rows, ()])
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    watched = Watched()
+    gone = weakref.ref(watched)
+    predictions[0].details["cycle"] = [predictions[0], watched]
+    del predictions, watched
+    gc.collect()
+    assert gone() is None, "predictions in a cycle are collected"
+
+
+class Watched:
+    """Something that a weak reference can watch."""
+
+
 def test_dumping_leaves_the_old_file_when_it_fails(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "dump"
     dump.dump(path, predictions=[1])
@@ -189,7 +216,7 @@ def test_a_download_is_unpacked(
 
     folder = tmp_path / "data"
     monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(folder))
-    monkeypatch.setattr(builtin_datasets, "urlretrieve", retrieve)
+    monkeypatch.setattr("urllib.request.urlretrieve", retrieve)
     assert Dataset.load_builtin(prompt=False).raw_ratings == [("1", "2", 3.0, "4")]
     assert [file.name for file in folder.iterdir()] == ["ml-100k"]
     text = capsys.readouterr().out
@@ -201,7 +228,7 @@ def test_a_download_is_unpacked(
     def broken(*_: Any) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(builtin_datasets, "urlretrieve", broken)
+    monkeypatch.setattr("urllib.request.urlretrieve", broken)
     with pytest.raises(OSError, match="no network"):
         Dataset.load_builtin("jester", prompt=False)
     assert [file.name for file in folder.iterdir()] == ["ml-100k"]

@@ -1,11 +1,8 @@
 """The data sets that `Dataset.load_builtin` knows: where they come from, where they are kept, how they are read."""
 
 import os
-import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.request import urlretrieve
 
 from .reader import BUILTIN_READERS
 
@@ -75,13 +72,17 @@ def download_builtin_dataset(name: str) -> None:
     Raises:
         OSError: When it cannot be downloaded.
     """
+    import tempfile
+    import urllib.request
+    import zipfile
+
     dataset = BUILTIN_DATASETS[name]
     folder = get_dataset_dir()
     place = os.path.join(folder, name)
     print("Trying to download dataset from " + dataset.url + "...")
     with tempfile.TemporaryDirectory(dir=folder) as parts:
         archive = os.path.join(parts, "archive.zip")
-        urlretrieve(dataset.url, archive)
+        urllib.request.urlretrieve(dataset.url, archive)
         with zipfile.ZipFile(archive) as file:
             file.extractall(os.path.join(parts, name))
         # A download that broke off leaves no half of a data set in its place.
