@@ -49,7 +49,7 @@ def mlflow_style(keras):
         def on_train_begin(self, logs=None):
             config = self.model.optimizer.get_config()
             self.calls.append(["params", {name: str(value) for name, value in sorted(self.params.items())}])
-            self.calls.append(["optimizer", {name: str(config[name]) for name in ("name", "momentum", "nesterov")}])
+            self.calls.append(["optimizer", {name: str(config[name]) for name in ("momentum", "nesterov", "clipnorm")}])
             lines = []
             self.model.summary(print_fn=lines.append)
             self.calls.append(["summary", bool(lines)])
