@@ -1,4 +1,4 @@
-"""Writes `training_reference.json`: what real Keras returns for every case of `training_cases.py` and `fit_cases.py`.
+"""Writes `training_reference.json`: what real Keras returns for every case of `*_cases.py`.
 
 Run it where Keras 3 and JAX are installed:
 
@@ -17,7 +17,8 @@ from pathlib import Path
 import keras
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-import compat.fit_cases  # noqa: F401  (adds its cases)
+import compat.dataset_cases
+import compat.fit_cases  # noqa: F401  (both add their cases)
 from compat.training_cases import CASES
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import compat.fit_cases  # noqa: F401  (adds its cases)
+import compat.dataset_cases
+import compat.fit_cases  # noqa: F401  (both add their cases)
 import ironhorn
 from compat.training_cases import CASES
 

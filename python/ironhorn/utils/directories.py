@@ -60,8 +60,8 @@ def image_dataset_from_directory(
         verbose: Whether to print how many files there are.
 
     Returns:
-        A `SampleDataset` of `images` or `(images, labels)`, floats from 0 to 255, with the attributes `class_names`
-        and `file_paths`; a pair of them for the subset `"both"`.
+        A `SampleDataset` of `images` or `(images, labels)`, floats from 0 to 255 (bytes with `"nearest"`), with the
+        attributes `class_names` and `file_paths`; a pair of them for the subset `"both"`.
 
     Raises:
         ValueError: If an option is unknown or there are no images.
@@ -114,8 +114,6 @@ def image_dataset_from_directory(
 
 
 def _load_image(path: str, color_mode: str, size: Any, interpolation: str, crop: bool, pad: bool) -> np.ndarray:
-    from ironhorn import ops
-
     mode, channels = _MODES[color_mode]
     with pillow("image_dataset_from_directory").open(path) as file:
         array = np.asarray(file.convert(mode), dtype="float32").reshape((file.height, file.width, channels))
@@ -126,18 +124,23 @@ def _load_image(path: str, color_mode: str, size: Any, interpolation: str, crop:
         top, left = int((height - crop_height) / 2), int((width - crop_width) / 2)
         array = array[top : top + crop_height, left : left + crop_width]
     if not pad:
-        return (
-            array
-            if array.shape[:2] == size
-            else np.asarray(ops.image.resize(array, size, interpolation=interpolation, data_format="channels_last"))
-        )
-    ratio = max(width / size[1], height / size[0])
-    inner = (int(height / ratio), int(width / ratio))
-    resized = np.asarray(ops.image.resize(array, inner, interpolation=interpolation, data_format="channels_last"))
-    result = np.zeros((*size, channels), dtype="float32")
-    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    result[top : top + inner[0], left : left + inner[1]] = resized
+        return _resized(array, size, interpolation)
+    ratio = np.float32(max(np.float32(width / size[1]), np.float32(height / size[0])))
+    inner = (np.float32(height) / ratio, np.float32(width) / ratio)
+    resized = _resized(array, (int(inner[0]), int(inner[1])), interpolation)
+    result = np.zeros((*size, channels), dtype=resized.dtype)
+    top, left = int((size[0] - inner[0]) / 2), int((size[1] - inner[1]) / 2)
+    result[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
     return result
+
+
+def _resized(array: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """Resizes an image; without interpolation its bytes stay bytes."""
+    from ironhorn import ops
+
+    if array.shape[:2] != size:
+        array = np.asarray(ops.image.resize(array, size, interpolation=interpolation, data_format="channels_last"))
+    return array.astype("uint8") if interpolation == "nearest" else array
 
 
 def text_dataset_from_directory(

@@ -263,7 +263,7 @@ def _as_arrays(dataset: Any) -> Any:
     if all(is_array_like(leaf) and np.ndim(leaf) for leaf in flat) and (
         not isinstance(dataset, list) or len({len(leaf) for leaf in flat}) == 1
     ):
-        arrays = tree.map_structure(np.asarray, dataset)
+        arrays = tree.map_structure(np.asarray, tuple(dataset) if isinstance(dataset, list) else dataset)
         check_lengths(named_leaves("dataset", arrays))
         return arrays
     if isinstance(dataset, list):

@@ -31,6 +31,6 @@ def get_source_inputs(tensor: Any) -> Any:
             continue
         node = operation._inbound_nodes[node_index]
         if not node.input_tensors:
-            found.update((id(output), output) for output in node.output_tensors)
+            found.update((id(output), output) for output in node.outputs)
         pending.extend(reversed(node.input_tensors))
     return list(found.values())
