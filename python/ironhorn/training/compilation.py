@@ -133,7 +133,7 @@ class Compilation:
             "steps_per_execution": steps_per_execution,
             "stop_training": False,
             "_run_eagerly": bool(run_eagerly),
-            "_jit_compile": "auto" if jit_compile is None else jit_compile,
+            "_jit_compile": not run_eagerly if jit_compile in ("auto", None) else jit_compile,
             "_compile_loss": compile_loss,
             "_compile_metrics": compile_metrics,
             "_loss_tracker": metrics_module.Mean(name="loss"),
@@ -165,7 +165,7 @@ class Compilation:
 
     @property
     def jit_compile(self) -> Any:
-        """The argument of `compile`; see there."""
+        """Whether steps run as programs, as `compile` was told; see there."""
         return self._jit_compile
 
     @property
