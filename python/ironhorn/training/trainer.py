@@ -64,8 +64,10 @@ class Trainer(Compilation):
         """Trains the model.
 
         Args:
-            x: Arrays (one, or a list or dict for several inputs), data frames, a `PyDataset`, a generator, or another
-                iterable that gives `(x, y)` or `(x, y, sample_weight)`.
+            x: Arrays (one, or a list, dict or nest of them for several inputs), data frames of pandas or polars, sparse
+                matrices of SciPy (made dense batch by batch), a `PyDataset`, a generator, a torch `DataLoader`, a
+                `tf.data.Dataset`, or another iterable that gives `(x, y)` or `(x, y, sample_weight)`. Sequences of
+                unequal lengths come through `ironhorn.utils.bucket_sequences`.
             y: Targets, if `x` holds arrays.
             batch_size: Samples per step, with arrays; 32 when `None`.
             epochs: Number of the epoch before which to stop; the number of epochs unless `initial_epoch` is given.
@@ -79,7 +81,7 @@ class Trainer(Compilation):
             sample_weight: Weight per sample (or per time step).
             initial_epoch: Number of the first epoch.
             steps_per_epoch: Steps that count as an epoch; one pass over the data when `None`.
-            validation_steps: The same for validation.
+            validation_steps: The same for validation, which begins anew each time it can.
             validation_batch_size: Samples per validation step; `batch_size` when `None`.
             validation_freq: Validate every so many epochs, or after the epochs in this list (counted from 1).
 
