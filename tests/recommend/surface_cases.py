@@ -148,6 +148,7 @@ def data_errors(library: Any, folder: pathlib.Path) -> Any:
         error(lambda: library.Dataset.load_builtin("ml-10k")),
         error(lambda: library.Dataset.load_from_folds([("nowhere", "else")], reader)),
         error(lambda: library.Reader("ml-10k"))[0],
+        error(lambda: library.Dataset.load_from_df(None, None)),
         error(lambda: library.Reader(line_format="user item stars")),
         error(lambda: library.Reader(sep="-").parse_line("a b 3")),
         error(lambda: trainset.to_inner_uid("nobody")),
@@ -161,7 +162,12 @@ def data_errors(library: Any, folder: pathlib.Path) -> Any:
 def trainset_contents(library: Any, folder: pathlib.Path) -> Any:
     """Dictionaries, testsets and means."""
     trainset = data(library, folder).build_full_trainset()
+    asked = [trainset.ur[10**6], trainset.ir[10**6], trainset.knows_user(10**6), trainset.n_users]
     anti = trainset.build_anti_testset()
+    estimates = []
+    for name in ("BaselineOnly", "KNNBasic", "SlopeOne"):
+        algo = getattr(library, name)(**({} if name == "SlopeOne" else {"verbose": False}))
+        estimates += [row.est for row in algo.fit(trainset).test(trainset.build_testset()[:5])]
     return {
         "ur": [[user, [list(pair) for pair in own]] for user, own in trainset.ur.items()],
         "ir": [[item, len(own), sum(user for user, _ in own)] for item, own in trainset.ir.items()],
@@ -170,7 +176,7 @@ def trainset_contents(library: Any, folder: pathlib.Path) -> Any:
         "anti": [len(anti), [list(row) for row in anti[::17]]],
         "filled": [list(row) for row in trainset.build_anti_testset(fill=2)[:3]],
         "kinds": [isinstance(trainset.ur, dict), isinstance(trainset.ur[0], list), isinstance(anti, list)],
-        "new key": [trainset.ur[10**6], trainset.knows_user(10**6), trainset.n_users],
+        "asked": [*asked, trainset.n_ratings, estimates],
     }
 
 

@@ -240,17 +240,17 @@ class DatasetAutoFolds(Dataset):
         reader: Reader | None = None,
         df: Any = None,
     ) -> None:
+        if ratings_file is None and df is None:
+            raise ValueError("Must specify ratings file or dataframe.")
         super().__init__(_checked(reader))
         self.has_been_split = False
         self.raw_ratings: list[RawRating]
         if ratings_file is not None:
             self.ratings_file = ratings_file
             self.raw_ratings = self.read_ratings(ratings_file)
-        elif df is not None:
+        else:
             self.df = df
             self.raw_ratings = rows_of(df)
-        else:
-            raise ValueError("Must specify ratings file or dataframe.")
 
     def build_full_trainset(self) -> Trainset:
         """Make a trainset of all ratings, with nothing held back.

@@ -27,7 +27,8 @@ class UserMajor(NamedTuple):
 
 
 def user_major(ur: Mapping[int, Sequence[tuple[int, float]]]) -> UserMajor:
-    """Flatten a dictionary of users' ratings, in its order."""
+    """Flatten a dictionary of users' ratings, in its order; without the ids that were only asked for."""
+    ur = {user: ratings for user, ratings in ur.items() if ratings}
     flat = list(chain.from_iterable(ur.values()))
     items, ratings = zip(*flat, strict=True) if flat else ((), ())
     return UserMajor(
