@@ -1,14 +1,14 @@
 //! Optimizer steps over flat slices, and the sum of squares that clipping by norm needs.
 //!
-//! Data: parameter, gradient and slots of equal length. One pass does it all; where there is more to do than the rule, the
-//! pass goes by blocks that stay in the first cache:
+//! Data: parameter, gradient and slots of equal length. One pass does it all; where gradients are clipped or averages kept,
+//! it goes by blocks that stay in the first cache:
 //!
 //! ```text
 //! for block in chunk:
-//!     p = p - p weight_decay learning_rate          where there is decay
-//!     g = clip(g scale)                             where gradients are scaled or clipped
+//!     g = clip(g scale)
+//!     p = p - p weight_decay learning_rate
 //!     p, slots = rule(p, g, slots)                  a row of the table in `rules`
-//!     average = kept average + (1 - kept) p         where an average is kept
+//!     average = kept average + (1 - kept) p
 //! ```
 //!
 //! No operation is contracted to a fused one, so results are the same on every instruction set. Limit: memory bandwidth.
@@ -84,22 +84,16 @@ struct Part<'a, T> {
 /// Calls `rule` on the whole part where there is nothing else to do, else block by block between the rest.
 fn blocks<T: Float>(isa: Isa, step: &Step, part: Part<T>, rule: impl Fn(&mut [T], &[T], [&mut [T]; MAX_SLOTS])) {
     let Part { parameter, gradient, slots, average } = part;
-    let (decays, clips) = (step.weight_decay != 0.0, step.gradient_limit < f64::INFINITY);
-    let scales = clips || step.gradient_scale != 1.0;
-    if !decays && !scales && average.is_none() {
+    let scales = step.gradient_limit < f64::INFINITY || step.gradient_scale != 1.0;
+    if !scales && average.is_none() {
         rule(parameter, gradient, slots);
         return;
     }
-    let [rate, decay, scale, limit, kept] =
-        [step.learning_rate, step.weight_decay, step.gradient_scale, step.gradient_limit, step.kept_average]
-            .map(T::from_f64);
+    let [scale, limit, kept] = [step.gradient_scale, step.gradient_limit, step.kept_average].map(T::from_f64);
     let mut scaled = [T::ZERO; BLOCK];
     let mut slots = slots.map(|slot| slot.chunks_mut(BLOCK));
     let mut averages = average.map(|average| average.chunks_mut(BLOCK));
     for (parameter, gradient) in parameter.chunks_mut(BLOCK).zip(gradient.chunks(BLOCK)) {
-        if decays {
-            shrink(isa, decay, rate, parameter);
-        }
         let gradient = if scales {
             let scaled = &mut scaled[..gradient.len()];
             clip(isa, scale, limit, gradient, scaled);
@@ -114,17 +108,9 @@ fn blocks<T: Float>(isa: Isa, step: &Step, part: Part<T>, rule: impl Fn(&mut [T]
     }
 }
 
-for_each_isa! { fn shrink<T: Float>(decay: T, rate: T, parameter: &mut [T]) = shrink_body; }
 for_each_isa! { fn clip<T: Float>(scale: T, limit: T, gradient: &[T], scaled: &mut [T]) = clip_body; }
 for_each_isa! { fn mix<T: Float>(kept: T, parameter: &[T], average: &mut [T]) = mix_body; }
 for_each_isa_fused! { fn squares<T: VectorMath>(x: &[T], result: &mut f64) = squares_body; }
-
-#[inline(always)]
-fn shrink_body<T: Float>(decay: T, rate: T, parameter: &mut [T]) {
-    for p in parameter {
-        *p = *p - *p * decay * rate;
-    }
-}
 
 #[inline(always)]
 fn clip_body<T: Float>(scale: T, limit: T, gradient: &[T], scaled: &mut [T]) {

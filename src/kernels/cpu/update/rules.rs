@@ -59,22 +59,30 @@ macro_rules! rules {
         #[allow(clippy::too_many_arguments, clippy::too_many_lines, unused_mut, unused_variables)]
         pub(super) fn apply<T: Float>(isa: Isa, step: &Step, part: Part<T>) {
             let $rate = T::from_f64(step.learning_rate);
+            let (decay, decay_rate) = (T::from_f64(step.weight_decay), $rate);
             let mut scalars = step.scalars.iter().copied();
             let mut options = step.options.iter().copied();
             match step.rule { $(Rule::$rule => {
                 #[inline(always)]
-                fn body<T: Float>($($number: T,)* $parameter: &mut [T], $gradient: &[T], $($slot: &mut [T]),*) {
+                fn body<T: Float>(
+                    decay: T, decay_rate: T, $($number: T,)*
+                    $parameter: &mut [T], $gradient: &[T], $($slot: &mut [T]),*
+                ) {
                     let length = $parameter.len();
                     let $gradient = &$gradient[..length];
                     $(let $slot = &mut $slot[..length];)*
                     for i in 0..length {
                         let ($parameter, $gradient) = (&mut $parameter[i], $gradient[i]);
                         $(let $slot = &mut $slot[i];)*
+                        *$parameter = *$parameter - *$parameter * decay * decay_rate;
                         $($each)*
                     }
                 }
                 for_each_isa! {
-                    fn run<T: Float>($($number: T,)* $parameter: &mut [T], $gradient: &[T], $($slot: &mut [T]),*) = body;
+                    fn run<T: Float>(
+                        decay: T, decay_rate: T, $($number: T,)*
+                        $parameter: &mut [T], $gradient: &[T], $($slot: &mut [T]),*
+                    ) = body;
                 }
                 $(let $scalar = scalars.next().unwrap_or_default();)*
                 $(let $option = options.next().unwrap_or_default();)*
@@ -82,7 +90,7 @@ macro_rules! rules {
                 blocks(isa, step, part, |$parameter, $gradient, slots| {
                     let mut slots = slots.into_iter();
                     $(let $slot = slots.next().unwrap_or_default();)*
-                    run(isa, $($number,)* $parameter, $gradient, $($slot),*);
+                    run(isa, decay, decay_rate, $($number,)* $parameter, $gradient, $($slot),*);
                 });
             })* }
         }
