@@ -74,7 +74,7 @@ macro_rules! rules {
                     for i in 0..length {
                         let ($parameter, $gradient) = (&mut $parameter[i], $gradient[i]);
                         $(let $slot = &mut $slot[i];)*
-                        *$parameter = *$parameter - *$parameter * decay * decay_rate;
+                        *$parameter -= *$parameter * decay * decay_rate;
                         $($each)*
                     }
                 }
@@ -101,14 +101,14 @@ rules! { rate, parameter, gradient;
     /// Gradient descent.
     Sgd "sgd" () [] {}
         once { rate = rate; }
-        each { *parameter = *parameter - gradient * rate; }
+        each { *parameter -= gradient * rate; }
 
     /// Polyak, 1964.
     Momentum "sgd_momentum" () [momentum] {momentum}
         once { rate = rate; kept = T::from_f64(momentum); }
         each {
             *momentum = *momentum * kept - gradient * rate;
-            *parameter = *parameter + *momentum;
+            *parameter += *momentum;
         }
 
     /// Nesterov, 1983; Sutskever et al., 2013.
@@ -117,7 +117,7 @@ rules! { rate, parameter, gradient;
         each {
             let change = gradient * rate;
             *momentum = *momentum * kept - change;
-            *parameter = *parameter + (*momentum * kept - change);
+            *parameter += *momentum * kept - change;
         }
 
     /// Kingma and Ba, 2014 (arXiv 1412.6980).
@@ -129,12 +129,12 @@ rules! { rate, parameter, gradient;
             epsilon = T::from_f64(epsilon);
         }
         each {
-            *momentum = *momentum + (gradient - *momentum) * first;
-            *velocity = *velocity + (gradient * gradient - *velocity) * second;
-            *parameter = *parameter - *momentum * alpha / (velocity.sqrt() + epsilon);
+            *momentum += (gradient - *momentum) * first;
+            *velocity += (gradient * gradient - *velocity) * second;
+            *parameter -= *momentum * alpha / (velocity.sqrt() + epsilon);
         }
 
-    /// AMSGrad: Reddi et al., 2018.
+    /// `AMSGrad`: Reddi et al., 2018.
     AmsGrad "adam_amsgrad" (step) [momentum, velocity, velocity_hat] {beta_1, beta_2, epsilon}
         once {
             alpha = rate * correction::<T>(beta_2, step).sqrt() / correction(beta_1, step);
@@ -143,11 +143,11 @@ rules! { rate, parameter, gradient;
             epsilon = T::from_f64(epsilon);
         }
         each {
-            *momentum = *momentum + (gradient - *momentum) * first;
-            *velocity = *velocity + (gradient * gradient - *velocity) * second;
+            *momentum += (gradient - *momentum) * first;
+            *velocity += (gradient * gradient - *velocity) * second;
             // A NaN wins.
             *velocity_hat = if *velocity_hat > *velocity { *velocity_hat } else { *velocity };
-            *parameter = *parameter - *momentum * alpha / (velocity_hat.sqrt() + epsilon);
+            *parameter -= *momentum * alpha / (velocity_hat.sqrt() + epsilon);
         }
 
     /// Kingma and Ba, 2014, section 7.1.
@@ -159,11 +159,11 @@ rules! { rate, parameter, gradient;
             epsilon = T::from_f64(epsilon);
         }
         each {
-            *momentum = *momentum + (gradient - *momentum) * first;
+            *momentum += (gradient - *momentum) * first;
             let (before, size) = (*norm * kept, gradient.abs());
             // A NaN of the gradient wins.
             *norm = if before > size { before } else { size };
-            *parameter = *parameter - *momentum * alpha / (*norm + epsilon);
+            *parameter -= *momentum * alpha / (*norm + epsilon);
         }
 
     /// Dozat, 2015. `product` is that of the momenta of all steps, this one's included.
@@ -181,10 +181,10 @@ rules! { rate, parameter, gradient;
             epsilon = T::from_f64(epsilon);
         }
         each {
-            *momentum = *momentum + (gradient - *momentum) * first;
-            *velocity = *velocity + (gradient * gradient - *velocity) * second;
+            *momentum += (gradient - *momentum) * first;
+            *velocity += (gradient * gradient - *velocity) * second;
             let direction = *momentum * ahead + gradient * here;
-            *parameter = *parameter - direction * rate / ((*velocity * corrected).sqrt() + epsilon);
+            *parameter -= direction * rate / ((*velocity * corrected).sqrt() + epsilon);
         }
 
     /// Defazio et al., 2024 (arXiv 2405.15682): `momentum` is the point that descends, the parameter lies between it and
@@ -201,9 +201,9 @@ rules! { rate, parameter, gradient;
             old = T::ONE - weight;
         }
         each {
-            *velocity = *velocity + (gradient * gradient - *velocity) * second;
+            *velocity += (gradient * gradient - *velocity) * second;
             let mean = (*parameter - *momentum * rest) / share;
-            *momentum = *momentum - gradient * rate / ((*velocity * corrected).sqrt() + epsilon);
+            *momentum -= gradient * rate / ((*velocity * corrected).sqrt() + epsilon);
             *parameter = *momentum * rest + (mean * old + *momentum * weight) * share;
         }
 
@@ -212,10 +212,10 @@ rules! { rate, parameter, gradient;
         once { rate = rate; rest = T::from_f64(1.0 - rho); rho = T::from_f64(rho); epsilon = T::from_f64(epsilon); }
         each {
             *velocity = *velocity * rho + gradient * gradient * rest;
-            *parameter = *parameter - gradient * rate / (*velocity + epsilon).sqrt();
+            *parameter -= gradient * rate / (*velocity + epsilon).sqrt();
         }
 
-    /// RMSprop whose steps build up speed.
+    /// `RMSprop` whose steps build up speed.
     RmsPropMomentum "rmsprop_momentum" () [velocity, momentum] {rho, epsilon, momentum}
         once {
             rate = rate;
@@ -227,17 +227,17 @@ rules! { rate, parameter, gradient;
         each {
             *velocity = *velocity * rho + gradient * gradient * rest;
             *momentum = *momentum * kept + gradient * rate / (*velocity + epsilon).sqrt();
-            *parameter = *parameter - *momentum;
+            *parameter -= *momentum;
         }
 
-    /// RMSprop relative to the gradient's variance (Graves, 2013).
+    /// `RMSprop` relative to the gradient's variance (Graves, 2013).
     RmsPropCentered "rmsprop_centered" () [velocity, average_gradient] {rho, epsilon}
         once { rate = rate; rest = T::from_f64(1.0 - rho); rho = T::from_f64(rho); epsilon = T::from_f64(epsilon); }
         each {
             *velocity = *velocity * rho + gradient * gradient * rest;
             *average_gradient = *average_gradient * rho + gradient * rest;
             let variance = *velocity - *average_gradient * *average_gradient;
-            *parameter = *parameter - gradient * rate / (variance + epsilon).sqrt();
+            *parameter -= gradient * rate / (variance + epsilon).sqrt();
         }
 
     /// Both.
@@ -254,15 +254,15 @@ rules! { rate, parameter, gradient;
             *average_gradient = *average_gradient * rho + gradient * rest;
             let variance = *velocity - *average_gradient * *average_gradient;
             *momentum = *momentum * kept + gradient * rate / (variance + epsilon).sqrt();
-            *parameter = *parameter - *momentum;
+            *parameter -= *momentum;
         }
 
     /// Duchi et al., 2011.
     Adagrad "adagrad" () [accumulator] {epsilon}
         once { rate = rate; epsilon = T::from_f64(epsilon); }
         each {
-            *accumulator = *accumulator + gradient * gradient;
-            *parameter = *parameter - gradient * rate / (*accumulator + epsilon).sqrt();
+            *accumulator += gradient * gradient;
+            *parameter -= gradient * rate / (*accumulator + epsilon).sqrt();
         }
 
     /// Zeiler, 2012 (arXiv 1212.5701): means of squared gradients and of squared steps.
@@ -273,10 +273,10 @@ rules! { rate, parameter, gradient;
             let size = (*accumulated_delta_var + epsilon).sqrt();
             let change = size * gradient / (*accumulated_grad + epsilon).sqrt();
             *accumulated_delta_var = *accumulated_delta_var * rho + change * change * rest;
-            *parameter = *parameter - change * rate;
+            *parameter -= change * rate;
         }
 
-    /// McMahan et al., 2013, with the usual exponent of -0.5.
+    /// "Ad click prediction: a view from the trenches", 2013, with the usual exponent of -0.5.
     Ftrl "ftrl" () [accumulator, linear] {l1, l2, l2_shrinkage, beta}
         once {
             rate = rate;
@@ -288,7 +288,7 @@ rules! { rate, parameter, gradient;
             let total = *accumulator + gradient * gradient;
             let (before, after) = (accumulator.sqrt(), total.sqrt());
             let shrunk = gradient + *parameter * shrinkage;
-            *linear = *linear + (shrunk - (after - before) / rate * *parameter);
+            *linear += shrunk - (after - before) / rate * *parameter;
             *accumulator = total;
             *parameter = (within(*linear, l1) - *linear) / (after / rate + curve);
         }
@@ -306,7 +306,7 @@ rules! { rate, parameter, gradient;
             let total = *accumulator + gradient * gradient;
             let (before, after) = (raised(*accumulator, power), raised(total, power));
             let shrunk = gradient + *parameter * shrinkage;
-            *linear = *linear + (shrunk - (after - before) / rate * *parameter);
+            *linear += shrunk - (after - before) / rate * *parameter;
             *accumulator = total;
             *parameter = (within(*linear, l1) - *linear) / (after / rate + curve);
         }
@@ -325,7 +325,7 @@ rules! { rate, parameter, gradient;
             // 0 and NaN stay what they are.
             let sign = if mixed > T::ZERO { T::ONE } else if mixed < T::ZERO { -T::ONE } else { mixed };
             *momentum = *momentum * kept_after + gradient * rest_after;
-            *parameter = *parameter - sign * rate;
+            *parameter -= sign * rate;
         }
 }
 
