@@ -73,13 +73,6 @@ def test_readme_has_code_to_run() -> None:
     assert code_blocks(ROOT / "README.md").count("import ironhorn") >= 3
 
 
-def test_readme_lists_layers_that_there_are() -> None:
-    row = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| layers |"))
-    listed = set(re.findall(r"`(\w+)`", row))
-    missing = {name for name in listed if not hasattr(ironhorn.layers, name)}
-    assert not missing
-
-
 def test_documents_name_no_file_that_is_missing() -> None:
     for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]:
         for path in re.findall(
