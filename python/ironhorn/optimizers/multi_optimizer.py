@@ -169,7 +169,7 @@ class MultiOptimizer(Optimizer):
         raise AttributeError("A MultiOptimizer has no learning rate. Read or set that of each of `.optimizers`.")
 
     @property
-    def loss_scale_factor(self) -> float | None:  # type: ignore[override]
+    def loss_scale_factor(self) -> float | None:
         """The factor of the loss, the same for all optimizers."""
         return self._loss_scale_factor
 

@@ -153,7 +153,12 @@ fn an_output_that_reads_a_variable_sees_the_value_before_the_step() {
     let variable = graph.variable(Spec::known(&[3], DType::Float32));
     let gradient = graph.input(Spec::known(&[3], DType::Float32));
     let rate = graph.scalar(1.0, DType::Float32).unwrap();
-    let new = graph.apply(op("rule_update", &[("rule", programs::text("sgd")), ("count", programs::Int(1))]), &[rate, variable, gradient]).unwrap();
+    let new = graph
+        .apply(
+            op("rule_update", &[("rule", programs::text("sgd")), ("count", programs::Int(1))]),
+            &[rate, variable, gradient],
+        )
+        .unwrap();
     let doubled = graph.scale(variable, 2.0).unwrap();
     let shown = graph.shift(new, 0.5).unwrap();
     let values = |numbers: &[f32]| Array::from_slice(&[3], numbers).unwrap();
