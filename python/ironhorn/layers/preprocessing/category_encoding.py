@@ -59,11 +59,11 @@ class CategoryEncoding(Layer):
         inputs = ops.convert_to_tensor(inputs)
         if "int" not in backend.standardize_dtype(inputs.dtype):
             inputs = ops.cast(inputs, "int32")
-        return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        return encode(inputs, self.output_mode, self.num_tokens, self.dtype, count_weights)
 
     def compute_output_spec(self, inputs: Any, count_weights: Any = None) -> Any:
         """Returns the outputs' specification."""
-        return backend.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
+        return backend.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the outputs."""

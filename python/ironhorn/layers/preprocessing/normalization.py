@@ -102,7 +102,7 @@ class Normalization(Layer):
             return None
         if given is None:
             return ops.cast(ops.reshape(getattr(self, weight), self._spread), self.compute_dtype)
-        array = np.asarray(given, dtype=self.compute_dtype)
+        array = np.asarray(given, dtype="float64" if self.compute_dtype == "float64" else "float32")
         shape = [1] * len(self._spread)
         for place in range(1, array.ndim + 1):
             shape[self._kept[-place]] = array.shape[-place]
