@@ -246,8 +246,9 @@ fn sixteen_bit_floats_compute_in_float32_between_products_and_chains() {
         evaluate_op(&cast, &[numbers.float64(sizes)]).unwrap().remove(0)
     };
     let inputs = [input(&[4, 3]), input(&[3, 5]), input(&[5])];
-    let wide =
-        |array: &Array| evaluate_op(&Op::Cast(Cast { dtype: DType::Float64 }), &[array.clone()]).unwrap().remove(0);
+    let wide = |array: &Array| {
+        evaluate_op(&Op::Cast(Cast { dtype: DType::Float64 }), std::slice::from_ref(array)).unwrap().remove(0)
+    };
     let (one_by_one, at_once) = (evaluate(&program, &inputs).unwrap(), evaluate(&found, &inputs).unwrap());
     // Three more roundings, of a part in 256 each, to numbers of up to 3.
     assert_same(&wide(&at_once[0]), &wide(&one_by_one[0]), 0.03, "bfloat16");
