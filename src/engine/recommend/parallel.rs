@@ -58,7 +58,7 @@ mod tests {
     fn every_chunk_runs_once_or_stops() {
         let progress = Progress::default();
         let counts: Vec<AtomicUsize> = (0..100).map(|_| AtomicUsize::new(0)).collect();
-        let work = |chunk: usize, _: &mut ()| {
+        let work = |chunk: usize, (): &mut ()| {
             counts[chunk].fetch_add(1, Ordering::Relaxed);
         };
         for_each_chunk(100, &mut &progress, || (), work).unwrap();
