@@ -51,6 +51,7 @@ def outputs(row: Row, policy: str) -> tuple[Any, list[Any], list[Any]]:
 
 @each_row
 def test_layer(family: str, row: Row) -> None:
+    assert f"{family}/{row.id}" in recorded(), f"record it: python tests/layers/make_mixed_reference.py {family}"
     keras = recorded()[f"{family}/{row.id}"]
     if keras is None:
         pytest.skip("Keras fails here")

@@ -59,7 +59,9 @@ class CategoryEncoding(Layer):
         inputs = ops.convert_to_tensor(inputs)
         if "int" not in backend.standardize_dtype(inputs.dtype):
             inputs = ops.cast(inputs, "int32")
-        return encode(inputs, self.output_mode, self.num_tokens, self.dtype, count_weights)
+        # As in Keras: weights are of the type of the computation, and so is what they add up to.
+        dtype = self.dtype if count_weights is None else self.compute_dtype
+        return encode(inputs, self.output_mode, self.num_tokens, dtype, count_weights)
 
     def compute_output_spec(self, inputs: Any, count_weights: Any = None) -> Any:
         """Returns the outputs' specification."""
