@@ -32,8 +32,9 @@ def explain(package: str) -> Callable[[str], Any]:
             text += f": {reason}. {_INSTEAD}"
         elif not name.startswith("_"):
             text += (
-                ". If Keras has it, this version of Ironhorn does not yet: docs/coverage.md lists what is not there. Until "
-                "then write it in Python over ironhorn.ops, as a function or a subclass of Layer, Loss, Metric or Callback"
+                ". If Keras has it, this version of Ironhorn does not yet: docs/coverage.md lists what is not there. "
+                "Until then write it in Python over ironhorn.ops, as a function or a subclass of Layer, Loss, Metric or "
+                "Callback"
             )
         raise AttributeError(text)
 
