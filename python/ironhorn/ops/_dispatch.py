@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from ironhorn.backend.keras_tensor import OpOperation, any_symbolic
+from ironhorn.backend.keras_tensor import KerasTensor, OpOperation, any_symbolic
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -24,5 +24,19 @@ def op(function: _F) -> _F:
         if any_symbolic(args, kwargs):
             return OpOperation(name)(*args, **kwargs)
         return function(*args, **kwargs)
+
+    return cast(_F, dispatch)
+
+
+def op_of_data(function: _F) -> _F:
+    """As `op`, for functions whose first argument alone may be symbolic: a long list in it is not searched."""
+    name = function.__name__
+    FUNCTIONS[name] = function
+
+    @functools.wraps(function)
+    def dispatch(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(x, KerasTensor):
+            return OpOperation(name)(x, *args, **kwargs)
+        return function(x, *args, **kwargs)
 
     return cast(_F, dispatch)

@@ -7,7 +7,7 @@ import numpy as np
 from ironhorn import _core
 from ironhorn.backend.dtypes import standardize_dtype
 from ironhorn.errors import UnsupportedError
-from ironhorn.ops._dispatch import op
+from ironhorn.ops._dispatch import op, op_of_data
 
 __all__ = [
     "cast",
@@ -26,6 +26,7 @@ _cast = _core.op("cast")
 _stop_gradient = _core.op("stop_gradient")
 
 
+@op_of_data
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
     """`x` as a tensor.
 

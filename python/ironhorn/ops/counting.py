@@ -90,7 +90,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:
         raise ShapeError(f"ops.histogram takes a vector, got shape {x.shape}; use ops.ravel first")
     x = handle["reshape"](x, shape=[-1])
     if range:
-        if not isinstance(range, tuple) or len(range) != 2 or range[1] < range[0]:
+        if not isinstance(range, (tuple, list)) or len(range) != 2 or range[1] < range[0]:
             raise ValueRangeError(f"ops.histogram: range must be a pair (low, high), got {range!r}")
         low, high = (filled([], end, x.dtype) for end in range)
     else:

@@ -12,7 +12,7 @@ from ironhorn import _core
 from ironhorn.backend.config import floatx
 from ironhorn.backend.dtypes import is_float_dtype, standardize_dtype
 from ironhorn.errors import UnsupportedError, ValueRangeError
-from ironhorn.ops._dispatch import op
+from ironhorn.ops._dispatch import op, op_of_data
 from ironhorn.ops._values import (
     as_dtype,
     as_float,
@@ -55,6 +55,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
     return filled(shape, 1, standardize_dtype(dtype))
 
 
+@op
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array filled with one value, or with an array that broadcasts; of type `floatx()` unless said otherwise."""
     return filled(shape, fill_value, standardize_dtype(dtype))
@@ -136,6 +137,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     return _core.tensor(np.asarray(numbers), dtype)
 
 
+@op
 def linspace(
     start: Any,
     stop: Any,
@@ -175,7 +177,6 @@ def linspace(
     return _spaced(start, stop, num, pieces, retstep, wanted, axis)
 
 
-@op
 def _spaced(start: Any, stop: Any, num: int, pieces: int, retstep: bool, dtype: str | None, axis: int) -> Any:
     """`linspace` between arrays."""
     first, last = paired(as_float(start), as_float(stop))
@@ -258,6 +259,7 @@ def identity(n: Any, dtype: Any = None) -> Any:
     return eye(n, dtype=dtype)
 
 
+@op_of_data
 def array(x: Any, dtype: Any = None) -> Any:
     """A tensor with the elements of `x`."""
     return _core.tensor(x, None if dtype is None else standardize_dtype(dtype))

@@ -36,8 +36,8 @@ CASES: list[Case] = [
         gradient=NO_FLOATS,
         results={"*": "int32"},
     ),
-    Case("convert_to_tensor", (Argument((3, 4)),), lambda x: x, dtypes=NUMBERS, tolerance=0.0, symbolic=False),
-    Case("array", (Argument((3, 4)),), lambda x: x, dtypes=NUMBERS, tolerance=0.0, symbolic=False),
+    Case("convert_to_tensor", (Argument((3, 4)),), lambda x: x, dtypes=NUMBERS, tolerance=0.0),
+    Case("array", (Argument((3, 4)),), lambda x: x, dtypes=NUMBERS, tolerance=0.0),
     moved("zeros_like", np.zeros_like, ops.zeros_like, gradient=CONSTANT),
     moved("ones_like", np.ones_like, ops.ones_like, gradient=CONSTANT),
     Case(
