@@ -33,8 +33,8 @@ def explain(package: str) -> Callable[[str], Any]:
         elif not name.startswith("_"):
             text += (
                 ". If Keras has it, this version of Ironhorn does not yet: docs/coverage.md lists what is not there. "
-                "Until then write it in Python over ironhorn.ops, as a function or a subclass of Layer, Loss, Metric or "
-                "Callback"
+                "Until then write it in Python over ironhorn.ops, as a function or a subclass of Layer, Loss, Metric "
+                "or Callback"
             )
         raise AttributeError(text)
 
