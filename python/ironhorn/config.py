@@ -11,7 +11,7 @@ from ironhorn.backend.config import (
     set_floatx,
     set_image_data_format,
 )
-from ironhorn.dtype_policies.dtype_policy import dtype_policy, set_dtype_policy
+from ironhorn.dtype_policies.policy import dtype_policy, set_dtype_policy
 from ironhorn.errors import UnsupportedError
 from ironhorn.training.limits import max_epochs, max_steps_per_epoch, set_max_epochs, set_max_steps_per_epoch
 from ironhorn.training.nans import disable_debug_nans, enable_debug_nans, is_debug_nans_enabled

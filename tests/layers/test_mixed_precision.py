@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,10 +32,9 @@ def recorded() -> dict[str, list[tuple[str, float]] | None]:
 
 
 @pytest.fixture(autouse=True)
-def policy_afterwards() -> Iterator[None]:
-    before = config.dtype_policy()
-    yield
-    config.set_dtype_policy(before)
+def policy_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Put back at the end: the policy that follows `floatx`.
+    monkeypatch.setattr("ironhorn.dtype_policies.policy._default_policy", None)
 
 
 def outputs(row: Row, policy: str) -> tuple[Any, list[Any], list[Any]]:

@@ -54,21 +54,19 @@ def build(keras: Any, name: str) -> Any:
         )
         return model
     if name == "mixed":
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("mixed_float16")
         model = keras.Sequential(
             [
                 keras.Input((6,)),
-                layers.Dense(8, activation="relu"),
-                layers.BatchNormalization(),
+                layers.Dense(8, activation="relu", dtype="mixed_float16"),
+                layers.BatchNormalization(dtype="mixed_float16"),
                 layers.Dense(5, dtype="float32"),
                 layers.Dense(4, dtype="mixed_bfloat16"),
                 layers.Dense(3, activation="softmax", dtype="float32"),
             ],
             name="mixed",
         )
+        model.dtype_policy = keras.DTypePolicy("mixed_float16")
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy")
-        keras.config.set_dtype_policy(before)
         return model
     if name == "recurrent":
         video = keras.Input((3, 4, 4, 2), name="video")

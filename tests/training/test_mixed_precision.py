@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ Y = (X[:, :6].sum(1) > X[:, 6:].sum(1)).astype("int32")
 
 
 @pytest.fixture(autouse=True)
-def policy_afterwards() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    yield
-    keras.config.set_dtype_policy(before)
+def policy_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Put back at the end: the policy that follows `floatx`.
+    monkeypatch.setattr("ironhorn.dtype_policies.policy._default_policy", None)
 
 
 def classifier(policy: str) -> Any:

@@ -5,24 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ironhorn import backend
-from ironhorn.dtype_policies.dtype_policy import (
-    DTypePolicy,
-    FloatDTypePolicy,
-    dtype_policy,
-    quantized,
-    set_dtype_policy,
-)
 from ironhorn.dtype_policies.dtype_policy_map import DTypePolicyMap
+from ironhorn.dtype_policies.policy import DTypePolicy, FloatDTypePolicy, dtype_policy, quantized
 
 __all__ = [
     "DTypePolicy",
     "DTypePolicyMap",
     "FloatDTypePolicy",
     "deserialize",
-    "dtype_policy",
     "get",
     "serialize",
-    "set_dtype_policy",
 ]
 
 ALL = {"DTypePolicy": DTypePolicy, "DTypePolicyMap": DTypePolicyMap, "FloatDTypePolicy": FloatDTypePolicy}

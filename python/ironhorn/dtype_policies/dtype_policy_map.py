@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from ironhorn.dtype_policies.dtype_policy import DTypePolicy, dtype_policy
+from ironhorn.dtype_policies.policy import DTypePolicy, dtype_policy
 
 
 class DTypePolicyMap(DTypePolicy, MutableMapping[str, DTypePolicy]):

@@ -1,6 +1,6 @@
 """Mixed precision by its older names: `keras.mixed_precision`."""
 
-from ironhorn.dtype_policies.dtype_policy import DTypePolicy, dtype_policy, set_dtype_policy
+from ironhorn.dtype_policies.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from ironhorn.optimizers.loss_scale_optimizer import LossScaleOptimizer
 
 Policy = DTypePolicy

@@ -59,13 +59,15 @@ class CategoryEncoding(Layer):
         inputs = ops.convert_to_tensor(inputs)
         if "int" not in backend.standardize_dtype(inputs.dtype):
             inputs = ops.cast(inputs, "int32")
-        # As in Keras: weights are of the type of the computation, and so is what they add up to.
-        dtype = self.dtype if count_weights is None else self.compute_dtype
-        return encode(inputs, self.output_mode, self.num_tokens, dtype, count_weights)
+        return encode(inputs, self.output_mode, self.num_tokens, self._type_of(count_weights), count_weights)
+
+    def _type_of(self, count_weights: Any) -> str:
+        """The dtype of the outputs: as in Keras, weights and their sums have that of the computation."""
+        return self.dtype if count_weights is None else self.compute_dtype
 
     def compute_output_spec(self, inputs: Any, count_weights: Any = None) -> Any:
         """Returns the outputs' specification."""
-        return backend.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.dtype)
+        return backend.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self._type_of(count_weights))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the outputs."""
