@@ -12,6 +12,9 @@ import keras
 import numpy as np
 
 model_path, name, answers_path = sys.argv[1:]
+if name == "mixed":
+    # Keras does not read the policy of the model itself, on which loss scaling depends.
+    keras.config.set_dtype_policy("mixed_float16")
 model = keras.saving.load_model(model_path)
 contents: dict[str, np.ndarray] = {}
 if name == "vectorizer":

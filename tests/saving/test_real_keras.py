@@ -57,7 +57,8 @@ def test_keras_loads_our_models(name: str, tmp_path: pathlib.Path) -> None:
     found = answers(tmp_path / "ours.keras", name, "jax")
     outputs = model.predict_on_batch(inputs)
     for index, value in enumerate(outputs if isinstance(outputs, list) else [outputs]):
-        np.testing.assert_allclose(found[f"output_{index}"], value, rtol=1e-5, atol=1e-6)
+        tolerance = 1e-2 if name == "mixed" else 1e-5
+        np.testing.assert_allclose(found[f"output_{index}"], value, rtol=tolerance, atol=tolerance / 10)
     for index, variable in enumerate(model.weights):
         np.testing.assert_array_equal(found[f"weight_{index}"], variable.numpy(), err_msg=variable.path)
     for index, variable in enumerate(model.optimizer.variables):
