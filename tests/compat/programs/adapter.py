@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-try:
-    GradientTape = keras.GradientTape
-except AttributeError:  # Keras has none; TensorFlow, on which these programs run then, does.
+GradientTape = getattr(keras, "GradientTape", None)
+if GradientTape is None and keras.backend.backend() == "tensorflow":
+    # Keras has none; TensorFlow, on which the programs with a tape run then, does.
     import tensorflow
 
     GradientTape = tensorflow.GradientTape
