@@ -10,6 +10,9 @@ import pytest
 
 import ironhorn as keras
 
+# JAX, which live comparisons import into the same process, warns of every fork.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5)).astype("float32")
 Y = (X @ RNG.normal(size=(5, 1))).astype("float32")
