@@ -24,18 +24,12 @@ pub fn run(program: &Program) -> Result<Program> {
     if !graph.nodes.iter().any(is_narrow) {
         return Ok(program.clone());
     }
-    let mut uses = uses(program);
-    for node in &graph.nodes {
-        for &index in node.op.shape_only() {
-            uses[node.inputs[index].0 as usize] -= 1;
-        }
-    }
-    let mut pass = Widen { program, uses, wide: HashMap::new(), rebuild: Rebuild::new(program) };
+    let mut pass = Widen { program, uses: uses(program), wide: HashMap::new(), rebuild: Rebuild::new(program) };
     for node in &graph.nodes {
         if is_narrow(node) {
             pass.widen(node)?;
         } else {
-            pass.copy(node);
+            pass.rebuild.copy(node);
         }
     }
     // Results that nobody reads rounded.
@@ -44,7 +38,6 @@ pub fn run(program: &Program) -> Result<Program> {
 
 struct Widen<'a> {
     program: &'a Program,
-    /// How often every value is read, not counting those who read its shape alone.
     uses: Vec<u32>,
     /// Results of the program before the pass in float32, as they were before they were rounded.
     wide: HashMap<Value, Value>,
@@ -52,33 +45,10 @@ struct Widen<'a> {
 }
 
 impl Widen<'_> {
-    fn copy(&mut self, node: &Node) {
-        let inputs: Vec<Value> = (0..node.inputs.len())
-            .map(|i| self.shape_of(node, i).unwrap_or_else(|| self.rebuild.get(node.inputs[i])))
-            .collect();
-        let specs = node.outputs.iter().map(|&output| self.program.graph.spec(output).clone()).collect();
-        let outputs = self.rebuild.new.append_inferred(node.op.clone(), &inputs, specs, node.scope.clone());
-        for (&old, new) in node.outputs.iter().zip(outputs) {
-            self.rebuild.set(old, new);
-        }
-    }
-
-    /// An operand of which only the shape is read, of whatever type.
-    fn shape_of(&mut self, node: &Node, index: usize) -> Option<Value> {
-        let old = node.inputs[index];
-        node.op.shape_only().contains(&index).then(|| match self.wide.get(&old) {
-            Some(&wide) => wide,
-            None => self.rebuild.get(old),
-        })
-    }
-
     fn widen(&mut self, node: &Node) -> Result<()> {
         let mut inputs = Vec::with_capacity(node.inputs.len());
-        for (i, &input) in node.inputs.iter().enumerate() {
-            inputs.push(match self.shape_of(node, i) {
-                Some(shape) => shape,
-                None => self.input(input, node),
-            });
+        for &input in &node.inputs {
+            inputs.push(self.input(input, node));
         }
         // The types follow from the op; the lengths are known by the symbols that the results had before.
         let specs: Vec<&Spec> = inputs.iter().map(|&input| self.rebuild.new.spec(input)).collect();
