@@ -478,13 +478,30 @@ fn bits64_body(stream: Stream, first: usize, out: &mut [u64]) {
     }
 }
 
+/// The elements of a group whose words reach the threshold, scaled. Arrays, not slices: these stay in registers and are
+/// chosen by masks, where a loop over two slices may be compiled with a branch, which is mispredicted.
+#[inline(always)]
+fn kept<T: Float>(words: [u32; GROUP], threshold: u32, scale: T, x: &[T; GROUP]) -> [T; GROUP] {
+    let mut values = [T::ZERO; GROUP];
+    for i in 0..GROUP {
+        let scaled = x[i] * scale;
+        values[i] = if words[i] >= threshold { scaled } else { T::ZERO };
+    }
+    values
+}
+
 #[inline(always)]
 fn dropout_body<T: Float>(stream: Stream, first: usize, threshold: u32, scale: T, x: &[T], out: &mut [T]) {
-    for (group, (out, x)) in out.chunks_mut(GROUP).zip(x.chunks(GROUP)).enumerate() {
-        let words = words32(stream, first + group * GROUP);
-        for ((out, &x), word) in out.iter_mut().zip(x).zip(words) {
-            *out = if word >= threshold { x * scale } else { T::ZERO };
-        }
+    let (groups, rest) = x.as_chunks::<GROUP>();
+    let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
+    for (group, (out, x)) in out_groups.iter_mut().zip(groups).enumerate() {
+        *out = kept(words32(stream, first + group * GROUP), threshold, scale, x);
+    }
+    if !rest.is_empty() {
+        let mut padded = [T::ZERO; GROUP];
+        padded[..rest.len()].copy_from_slice(rest);
+        let values = kept(words32(stream, first + groups.len() * GROUP), threshold, scale, &padded);
+        out_rest.copy_from_slice(&values[..rest.len()]);
     }
 }
 
