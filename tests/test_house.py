@@ -1,5 +1,6 @@
 """What the package promises about itself: import, documents, stub, wheel."""
 
+import importlib
 import inspect
 import os
 import pathlib
@@ -71,6 +72,16 @@ def test_code_in_documents_runs(
 
 def test_readme_has_code_to_run() -> None:
     assert code_blocks(ROOT / "README.md").count("import ironhorn") >= 3
+
+
+@pytest.mark.parametrize("stub", sorted(PACKAGE.glob("*/__init__.pyi")), ids=lambda path: path.parent.name)
+def test_lazy_names_resolve_and_no_module_hides_one(stub: pathlib.Path) -> None:
+    package = importlib.import_module(f"ironhorn.{stub.parent.name}")
+    modules = {path.stem for path in stub.parent.iterdir()} - {"__init__"}
+    # An imported module becomes an attribute of its package, in the place of a name that is the same.
+    assert not set(package.ALL) & modules
+    for name in package.ALL:
+        getattr(package, name)
 
 
 def test_documents_name_no_file_that_is_missing() -> None:
