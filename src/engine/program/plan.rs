@@ -36,10 +36,14 @@ pub struct PlanStep {
     pub kernel: Box<dyn Kernel>,
     pub name: &'static str,
     pub scope: Arc<str>,
+    /// What it makes; `None` for what only moves data into place.
+    pub spec: Option<Spec>,
     pub inputs: Vec<Place>,
     pub outputs: Vec<Place>,
     pub scratch: Place,
     pub scratch_bytes: usize,
+    pub prepared: Place,
+    pub prepared_bytes: usize,
     /// Chunks of every phase.
     pub phases: Vec<usize>,
 }
@@ -108,6 +112,8 @@ impl Plan {
             outputs: Vec::new(),
             scratch: std::ptr::null_mut(),
             scratch_bytes: 0,
+            prepared: std::ptr::null_mut(),
+            prepared_bytes: 0,
         });
         for (step, io) in self.steps.iter().zip(ios) {
             io.inputs.clear();
@@ -116,6 +122,8 @@ impl Plan {
             io.outputs.extend(step.outputs.iter().map(|&place| self.address(place, memory)));
             io.scratch = self.address(step.scratch, memory);
             io.scratch_bytes = step.scratch_bytes;
+            io.prepared = self.address(step.prepared, memory);
+            io.prepared_bytes = step.prepared_bytes;
         }
     }
 
@@ -166,6 +174,7 @@ struct Draft {
     kernel: Box<dyn Kernel>,
     name: &'static str,
     scope: Arc<str>,
+    spec: Option<Spec>,
     inputs: Vec<usize>,
     outputs: Vec<Option<usize>>,
 }
@@ -358,6 +367,7 @@ impl<'a> Planner<'a> {
             kernel,
             name: op.name(),
             scope: scope.clone(),
+            spec: planned.first().map(|planned| planned.spec.clone()),
             inputs: inputs.iter().map(|i| i.buffer).collect(),
             outputs,
         };
@@ -429,7 +439,14 @@ impl<'a> Planner<'a> {
     /// Appends a step that copies one buffer into another.
     fn copy(&mut self, from: usize, to: usize) {
         let kernel = Box::new(CopyMany { bytes: vec![self.buffers[from].bytes] });
-        let draft = Draft { kernel, name: "copy", scope: Arc::from(""), inputs: vec![from], outputs: vec![Some(to)] };
+        let draft = Draft {
+            kernel,
+            name: "copy",
+            scope: Arc::from(""),
+            spec: None,
+            inputs: vec![from],
+            outputs: vec![Some(to)],
+        };
         if self.buffers[from].late { self.last.push(draft) } else { self.main.push(draft) }
     }
 
@@ -469,7 +486,14 @@ impl<'a> Planner<'a> {
         }
         if !from.is_empty() {
             let kernel = Box::new(CopyMany { bytes });
-            self.last.push(Draft { kernel, name: "write_back", scope: Arc::from(""), inputs: from, outputs: to });
+            self.last.push(Draft {
+                kernel,
+                name: "write_back",
+                scope: Arc::from(""),
+                spec: None,
+                inputs: from,
+                outputs: to,
+            });
         }
         let final_phase = self.main.len();
         let drafts: Vec<Draft> =
@@ -521,13 +545,17 @@ impl<'a> Planner<'a> {
                 home[output] = Some(lifetime);
                 self.buffers[output].place = Place::Arena(lifetime);
             }
-            let scratch_bytes = draft.kernel.scratch();
-            let scratch = if scratch_bytes > 0 {
-                lifetimes.push(Lifetime { bytes: scratch_bytes, first: index, last: index });
+            let mut own = |bytes: usize| {
+                if bytes == 0 {
+                    return Place::Nowhere;
+                }
+                lifetimes.push(Lifetime { bytes, first: index, last: index });
                 Place::Arena(lifetimes.len() - 1)
-            } else {
-                Place::Nowhere
             };
+            let scratch_bytes = draft.kernel.scratch();
+            let scratch = own(scratch_bytes);
+            let prepared_bytes = draft.kernel.prepare().map_or(0, |prepare| prepare.bytes);
+            let prepared = own(prepared_bytes);
             let place = |buffer: usize| self.buffers[buffer].place;
             let step_cost = draft.kernel.cost();
             cost.flops += step_cost.flops;
@@ -539,8 +567,11 @@ impl<'a> Planner<'a> {
                 kernel: draft.kernel,
                 name: draft.name,
                 scope: draft.scope,
+                spec: draft.spec,
                 scratch,
                 scratch_bytes,
+                prepared,
+                prepared_bytes,
             });
         }
         let (offsets, arena_bytes) = layout(&lifetimes);

@@ -1,6 +1,6 @@
 //! A kernel as data: what a lowering fills in.
 
-use super::{Cost, Io, Kernel};
+use super::{Cost, Io, Kernel, Prepare};
 use crate::core::Result;
 
 type Body = Box<dyn Fn(usize, usize, &Io) -> Result<()> + Send + Sync>;
@@ -11,13 +11,21 @@ pub struct Lowered {
     scratch: usize,
     cost: Cost,
     in_place: Vec<usize>,
+    prepare: Option<Prepare>,
     body: Body,
 }
 
 impl Lowered {
     /// A kernel of one phase. `body(phase, chunk, io)` runs under the contract of [`Kernel::run`].
     pub fn new(chunks: usize, body: impl Fn(usize, usize, &Io) -> Result<()> + Send + Sync + 'static) -> Lowered {
-        Lowered { phases: vec![chunks], scratch: 0, cost: Cost::default(), in_place: Vec::new(), body: Box::new(body) }
+        Lowered {
+            phases: vec![chunks],
+            scratch: 0,
+            cost: Cost::default(),
+            in_place: Vec::new(),
+            prepare: None,
+            body: Box::new(body),
+        }
     }
 
     /// More phases after the first; those without chunks are skipped.
@@ -30,6 +38,13 @@ impl Lowered {
     #[must_use]
     pub fn scratch(mut self, bytes: usize) -> Lowered {
         self.scratch = bytes;
+        self
+    }
+
+    /// Says what the first phases make of some inputs alone. Nothing is said by a `prepare` without bytes.
+    #[must_use]
+    pub fn prepare(mut self, prepare: Prepare) -> Lowered {
+        self.prepare = (prepare.bytes > 0).then_some(prepare);
         self
     }
 
@@ -54,6 +69,10 @@ impl Kernel for Lowered {
 
     fn scratch(&self) -> usize {
         self.scratch
+    }
+
+    fn prepare(&self) -> Option<&Prepare> {
+        self.prepare.as_ref()
     }
 
     unsafe fn run(&self, phase: usize, chunk: usize, io: &Io) -> Result<()> {

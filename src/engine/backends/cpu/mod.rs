@@ -24,7 +24,7 @@ mod update;
 use ironhorn_kernels::cpu::elementwise::Element;
 use ironhorn_kernels::cpu::simd::Isa;
 
-use super::{Backend, Cost, Io, Kernel};
+use super::{Backend, Cost, Io, Kernel, Prepare};
 use crate::core::{DType, Error, Result, Spec};
 use crate::ops::Op;
 use lowered::{Lowered, floats};
