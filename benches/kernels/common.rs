@@ -21,10 +21,11 @@ const ROUNDS: usize = 2_000_000;
 
 /// One thread's float32 multiply-add rate in GFLOP/s, measured on registers: what no kernel can beat. Twelve independent
 /// accumulators hide the latency of one.
-pub fn peak() -> f64 {
-    let (lanes, seconds) = match Isa::active() {
+/// `isa` is one that this processor has.
+pub fn peak(isa: Isa) -> f64 {
+    let (lanes, seconds) = match isa {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the active instruction set is one that this processor has.
+        // SAFETY: by this function's contract.
         Isa::Avx512 => (16, best(3, || unsafe { x86::avx512() })),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.

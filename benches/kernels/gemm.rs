@@ -6,7 +6,7 @@ mod common;
 
 use common::{best, peak, value};
 use ironhorn_kernels::cpu::disjoint::Disjoint;
-use ironhorn_kernels::cpu::gemm::{Epilogue, Gemm, GemmShape};
+use ironhorn_kernels::cpu::gemm::{Addends, Epilogue, Gemm, GemmShape};
 use ironhorn_kernels::cpu::simd::Isa;
 
 /// (m, n, k, a is read transposed)
@@ -22,7 +22,7 @@ const SHAPES: [(usize, usize, usize, bool); 8] = [
 ];
 
 fn main() {
-    let floor = peak();
+    let floor = peak(Isa::active());
     println!("gemm, f32, one thread, {}: multiply-add peak {floor:.0} GFLOP/s", Isa::active().name());
     println!("{:>22} {:>9} {:>7}", "m x n x k", "GFLOP/s", "% peak");
     for (m, n, k, transposed) in SHAPES {
@@ -36,10 +36,10 @@ fn main() {
         let seconds = best(7, || {
             let (c, scratch) = (Disjoint::new(&mut c), Disjoint::new(&mut scratch));
             for chunk in 0..gemm.chunks() {
-                gemm.run::<f32>(isa, chunk, &a, &b, None, c, scratch);
+                gemm.run::<f32>(isa, chunk, &a, &b, Addends::default(), c, scratch);
             }
             for chunk in 0..gemm.finish_chunks() {
-                gemm.finish::<f32>(isa, chunk, None, c, scratch);
+                gemm.finish::<f32>(isa, chunk, Addends::default(), c, scratch);
             }
         });
         for (row, column) in [(0, 0), (m / 2, n / 3), (m - 1, n - 1)] {

@@ -4,7 +4,7 @@ use ironhorn_kernels::cpu::conv::{ConvBackwardInput, ConvBackwardWeights, ConvFo
 use ironhorn_kernels::cpu::gemm::{Activation, Epilogue};
 use ironhorn_kernels::cpu::simd::Isa;
 
-use super::{Cost, Io, Lowered, Lowering, floats};
+use super::{Cost, Io, Lowered, Lowering, Prepare, floats};
 use crate::core::{Error, Result, Spec};
 use crate::ops::nn::conv::{Conv, ConvKernelGrad};
 
@@ -53,22 +53,23 @@ pub fn forward(isa: Isa, op: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Loweri
     let has_bias = op.epilogue.bias;
     let cost = cost(&shape, outputs[0].dtype.size());
     floats!(outputs[0].dtype, T => {
-        let (prepare, chunks, scratch) = (kernel.prepare_chunks(), kernel.chunks(), kernel.scratch::<T>());
+        let prepare = Prepare { inputs: vec![1], phases: 1, bytes: kernel.prepared::<T>(), layout: kernel.layout() };
+        let (packing, chunks, packed) = (kernel.prepare_chunks(), kernel.chunks(), prepare.bytes > 0);
         let run = move |phase: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`.
             unsafe {
-                let w = io.input::<T>(1, w_len);
                 if phase == 0 {
-                    kernel.prepare::<T>(isa, chunk, w, io.scratch::<T>());
+                    kernel.prepare::<T>(isa, chunk, io.input::<T>(1, w_len), io.prepared::<T>());
                 } else {
+                    let w = if packed { &[] } else { io.input::<T>(1, w_len) };
                     let bias = has_bias.then(|| io.input::<T>(2, shape.output_channels));
                     let (x, y) = (io.input::<T>(0, x_len), io.output::<T>(0, y_len));
-                    kernel.run::<T>(isa, chunk, x, w, bias, y, io.scratch::<T>());
+                    kernel.run::<T>(isa, chunk, x, w, bias.into(), y, io.prepared::<T>());
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(prepare, run).then(chunks).scratch(scratch).cost(cost)))
+        Ok(Some(Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost)))
     })
 }
 
@@ -79,21 +80,22 @@ pub fn input_gradient(isa: Isa, conv: &Conv, inputs: &[Spec], outputs: &[Spec]) 
     let (x_len, w_len, y_len) = (shape.input_elements(), shape.weight_elements(), shape.output_elements());
     let cost = cost(&shape, outputs[0].dtype.size());
     floats!(outputs[0].dtype, T => {
-        let (prepare, chunks, scratch) = (kernel.prepare_chunks(), kernel.chunks(), kernel.scratch::<T>());
+        let prepare = Prepare { inputs: vec![1], phases: 1, bytes: kernel.prepared::<T>(), layout: kernel.layout() };
+        let (packing, chunks, packed) = (kernel.prepare_chunks(), kernel.chunks(), prepare.bytes > 0);
         let run = move |phase: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`.
             unsafe {
-                let w = io.input::<T>(1, w_len);
                 if phase == 0 {
-                    kernel.prepare::<T>(isa, chunk, w, io.scratch::<T>());
+                    kernel.prepare::<T>(isa, chunk, io.input::<T>(1, w_len), io.prepared::<T>());
                 } else {
+                    let w = if packed { &[] } else { io.input::<T>(1, w_len) };
                     let (dy, dx) = (io.input::<T>(0, y_len), io.output::<T>(0, x_len));
-                    kernel.run::<T>(isa, chunk, dy, w, None, dx, io.scratch::<T>());
+                    kernel.run::<T>(isa, chunk, dy, w, None, dx, io.prepared::<T>());
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(prepare, run).then(chunks).scratch(scratch).cost(cost)))
+        Ok(Some(Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost)))
     })
 }
 

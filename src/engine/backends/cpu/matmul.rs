@@ -54,9 +54,9 @@ pub fn lower(isa: Isa, op: &MatMul, inputs: &[Spec], outputs: &[Spec]) -> Loweri
                 let c = io.output::<T>(0, c_len);
                 if phase == 0 {
                     let (a, b) = (io.input::<T>(0, a_len), io.input::<T>(1, b_len));
-                    kernel.run::<T>(isa, chunk, a, b, bias, c, io.scratch::<T>());
+                    kernel.run::<T>(isa, chunk, a, b, bias.into(), c, io.scratch::<T>());
                 } else {
-                    kernel.finish::<T>(isa, chunk, bias, c, io.scratch::<T>());
+                    kernel.finish::<T>(isa, chunk, bias.into(), c, io.scratch::<T>());
                 }
             }
             Ok(())

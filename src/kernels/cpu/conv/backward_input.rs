@@ -87,9 +87,15 @@ impl ConvBackwardInput {
         Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }
     }
 
-    /// Bytes of scratch that all chunks share.
-    pub fn scratch<T>(&self) -> usize {
-        self.kernel.scratch_elements() * size_of::<T>()
+    /// Bytes of prepared memory: what [`prepare`](Self::prepare) makes of the weights, once for any number of runs.
+    pub fn prepared<T>(&self) -> usize {
+        self.kernel.prepared_elements() * size_of::<T>()
+    }
+
+    /// What the prepared memory looks like: equal for equal weights and kernels with equal numbers. Batches of any size give
+    /// the same ones.
+    pub fn layout(&self) -> Vec<usize> {
+        self.kernel.layout()
     }
 
     /// Calls of [`prepare`](Self::prepare) that precede the first chunk.
@@ -97,9 +103,9 @@ impl ConvBackwardInput {
         self.kernel.prepare_chunks()
     }
 
-    /// Packs a part of the weights into the scratch.
-    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
-        self.kernel.prepare(isa, chunk, w, scratch);
+    /// Packs a part of the weights into the prepared memory.
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], prepared: Disjoint<T>) {
+        self.kernel.prepare(isa, chunk, w, prepared);
     }
 
     /// How many parts the output is cut into.
@@ -107,7 +113,8 @@ impl ConvBackwardInput {
         self.kernel.chunks()
     }
 
-    /// Computes one part of `dx`. `bias` has `input_channels` elements.
+    /// Computes one part of `dx`. `bias` has `input_channels` elements. Weights that were prepared are not
+    /// read again: `w` may be empty then.
     ///
     /// # Panics
     /// When a slice is too short for the geometry.
@@ -119,9 +126,10 @@ impl ConvBackwardInput {
         w: &[T],
         bias: Option<&[T]>,
         dx: Disjoint<T>,
-        scratch: Disjoint<T>,
+        prepared: Disjoint<T>,
     ) {
-        assert!(w.len() >= self.shape.weight_elements(), "the weights are too short for {:?}", self.shape);
-        self.kernel.run(isa, chunk, dy, w, bias, dx, scratch);
+        let needed = if self.kernel.prepared_elements() == 0 { self.shape.weight_elements() } else { 0 };
+        assert!(w.len() >= needed, "the weights are too short for {:?}", self.shape);
+        self.kernel.run(isa, chunk, dy, w, bias.into(), dx, prepared);
     }
 }

@@ -17,7 +17,8 @@ use super::{BLOCK_ELEMENTS, ConvShape, copy_padded};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tile::{Tap, Tile};
 use crate::cpu::gemm::{
-    Compute, Epilogue, Gemm, GemmShape, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, add, pack_panel, row_tiles,
+    Activation, Addends, Compute, Epilogue, Gemm, GemmShape, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, add, pack_panel,
+    row_tiles,
 };
 use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
@@ -134,7 +135,7 @@ impl ConvBackwardWeights {
     /// When a slice is too short for the geometry.
     pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, x: &[T], dy: &[T], dw: Disjoint<T>, scratch: Disjoint<T>) {
         if let Some(product) = &self.product {
-            product.run(isa, chunk, x, dy, None, dw, scratch);
+            product.run(isa, chunk, x, dy, Addends::default(), dw, scratch);
             return;
         }
         let shape = &self.shape;
@@ -323,6 +324,7 @@ impl ConvBackwardWeights {
                     let vectors = tiles.vectors_for(columns.len() - column);
                     let wide = (vectors * tiles.lanes).min(columns.len() - column);
                     for rows in row_tiles(a_rows.len(), tiles.rows_for(vectors)) {
+                        let c = dw.wrapping_add(columns.start + column);
                         let tile = Tile {
                             a,
                             rows: &a_rows[rows.clone()],
@@ -331,12 +333,12 @@ impl ConvBackwardWeights {
                             run,
                             b: b.wrapping_add(column),
                             b_step: b_step as isize,
-                            c: dw.wrapping_add(columns.start + column),
+                            c,
                             c_rows: &c_rows[rows.clone()],
                             columns: wide,
                             bias: std::ptr::null(),
-                            accumulate,
-                            relu: false,
+                            start: if accumulate { c } else { std::ptr::null() },
+                            activation: Activation::Linear,
                         };
                         // SAFETY: weights, pixels and panels are inside of the buffers; this part of dw (or of the
                         // partial sums) is this chunk's alone.
@@ -354,7 +356,7 @@ impl ConvBackwardWeights {
     /// When a slice is too short for the geometry.
     pub fn finish<T: Compute>(&self, isa: Isa, chunk: usize, dw: Disjoint<T>, scratch: Disjoint<T>) {
         if let Some(product) = &self.product {
-            product.finish(isa, chunk, None, dw, scratch);
+            product.finish(isa, chunk, Addends::default(), dw, scratch);
             return;
         }
         assert!(chunk < self.finish_chunks(), "chunk {chunk} of {}", self.finish_chunks());

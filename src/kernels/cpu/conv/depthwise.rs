@@ -19,6 +19,7 @@
 
 use super::{ConvShape, backward_taps};
 use crate::cpu::disjoint::Disjoint;
+use crate::cpu::gemm::epilogue::activate_all;
 use crate::cpu::gemm::tile::Tap;
 use crate::cpu::gemm::vector::{Vector, Work};
 use crate::cpu::gemm::{Activation, Compute, Epilogue, MOST_CHUNKS, Split};
@@ -177,7 +178,7 @@ struct Row<'a, T> {
     count: usize,
     bias: *const T,
     accumulate: bool,
-    relu: bool,
+    activation: Activation,
 }
 
 impl Depthwise {
@@ -357,7 +358,7 @@ impl Depthwise {
                     count: (out_width - first).div_ceil(step),
                     bias: bias.filter(|_| whole).map_or(std::ptr::null(), <[T]>::as_ptr),
                     accumulate: whole && self.epilogue.accumulate,
-                    relu: whole && self.epilogue.activation == Activation::Relu,
+                    activation: if whole { self.epilogue.activation } else { Activation::Linear },
                 };
                 // SAFETY: the kernel rows are inside of the source and the weights, the outputs inside of the row, which
                 // is this call's alone.
@@ -370,7 +371,6 @@ impl Depthwise {
         }
         workspace::with(out_width * self.channels, |repeated: &mut [T]| {
             phases(repeated.as_mut_ptr());
-            let relu = self.epilogue.activation == Activation::Relu;
             for (pixel, repeated) in
                 out.chunks_exact_mut(self.channels / self.out_repeat).zip(repeated.chunks_exact(self.channels))
             {
@@ -382,8 +382,11 @@ impl Depthwise {
                     for &value in repeated {
                         sum += value;
                     }
-                    *out = if relu && sum < T::ZERO { T::ZERO } else { sum };
+                    *out = sum;
                 }
+            }
+            if self.epilogue.activation.in_store() {
+                activate_all(isa, self.epilogue.activation, out);
             }
         });
     }
@@ -501,10 +504,8 @@ impl<T: Compute> Row<'_, T> {
                     }
                 }
             }
-            for (p, mut sum) in sums.into_iter().enumerate() {
-                if self.relu {
-                    sum = sum.relu();
-                }
+            for (p, sum) in sums.into_iter().enumerate() {
+                let sum = sum.activate(self.activation);
                 store::<V, MASKED>(sum, out.add(p * self.out_step), mask);
             }
         }

@@ -1,4 +1,4 @@
-//! The forward pass: `y[pixel, o] = activation(bias[o] + sum over taps and channels of x w)`.
+//! The forward pass: `y[pixel, o] = activation(bias[o] + residual[pixel, o] + sum over taps and channels of x w)`.
 //!
 //! One phase: output o reads source (o stride + k dilation - padding). The weights are the matrix B as they
 //! are in memory; where a group has more than 128 output channels, or not a multiple of 16, they are packed first, so
@@ -8,10 +8,10 @@ use super::ConvShape;
 use super::depthwise::Depthwise;
 use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
 use crate::cpu::disjoint::Disjoint;
-use crate::cpu::gemm::{Compute, Epilogue, Gemm, GemmShape};
+use crate::cpu::gemm::{Addends, Compute, Epilogue, Gemm, GemmShape};
 use crate::cpu::simd::Isa;
 
-/// `y = activation(conv(x, w) + bias)`
+/// `y = activation(conv(x, w) + bias + residual)`
 ///
 /// Call [`prepare`](Self::prepare) for each of `prepare_chunks()` (often none), then [`run`](Self::run) for each of
 /// `chunks()`.
@@ -79,9 +79,15 @@ impl ConvForward {
         Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }
     }
 
-    /// Bytes of scratch that all chunks share.
-    pub fn scratch<T>(&self) -> usize {
-        self.kernel.scratch_elements() * size_of::<T>()
+    /// Bytes of prepared memory: what [`prepare`](Self::prepare) makes of the weights, once for any number of runs.
+    pub fn prepared<T>(&self) -> usize {
+        self.kernel.prepared_elements() * size_of::<T>()
+    }
+
+    /// What the prepared memory looks like: equal for equal weights and kernels with equal numbers. Batches of any size give
+    /// the same ones.
+    pub fn layout(&self) -> Vec<usize> {
+        self.kernel.layout()
     }
 
     /// Calls of [`prepare`](Self::prepare) that precede the first chunk.
@@ -89,9 +95,14 @@ impl ConvForward {
         self.kernel.prepare_chunks()
     }
 
-    /// Packs a part of the weights into the scratch.
-    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
-        self.kernel.prepare(isa, chunk, w, scratch);
+    /// Packs a part of the weights into the prepared memory.
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], prepared: Disjoint<T>) {
+        self.kernel.prepare(isa, chunk, w, prepared);
+    }
+
+    /// Whether [`run`](Self::run) takes a residual.
+    pub fn adds_residual(&self) -> bool {
+        !matches!(self.kernel, Kernel::Depthwise(_))
     }
 
     /// How many parts the output is cut into.
@@ -99,7 +110,8 @@ impl ConvForward {
         self.kernel.chunks()
     }
 
-    /// Computes one part of `y`. `bias` has `output_channels` elements.
+    /// Computes one part of `y`. A bias has `output_channels` elements, a residual is laid out like `y`; depthwise
+    /// convolutions take none. Weights that were prepared are not read again: `w` may be empty then.
     ///
     /// # Panics
     /// When a slice is too short for the geometry.
@@ -109,20 +121,28 @@ impl ConvForward {
         chunk: usize,
         x: &[T],
         w: &[T],
-        bias: Option<&[T]>,
+        addends: Addends<T>,
         y: Disjoint<T>,
-        scratch: Disjoint<T>,
+        prepared: Disjoint<T>,
     ) {
-        assert!(w.len() >= self.shape.weight_elements(), "the weights are too short for {:?}", self.shape);
-        self.kernel.run(isa, chunk, x, w, bias, y, scratch);
+        let needed = if self.kernel.prepared_elements() == 0 { self.shape.weight_elements() } else { 0 };
+        assert!(w.len() >= needed, "the weights are too short for {:?}", self.shape);
+        self.kernel.run(isa, chunk, x, w, addends, y, prepared);
     }
 }
 
 impl Kernel {
-    pub fn scratch_elements(&self) -> usize {
+    pub fn prepared_elements(&self) -> usize {
         match self {
             Kernel::Product(_) | Kernel::Depthwise(_) => 0,
-            Kernel::Gather(gather) => gather.scratch_elements(),
+            Kernel::Gather(gather) => gather.prepared_elements(),
+        }
+    }
+
+    pub fn layout(&self) -> Vec<usize> {
+        match self {
+            Kernel::Product(_) | Kernel::Depthwise(_) => Vec::new(),
+            Kernel::Gather(gather) => gather.layout(),
         }
     }
 
@@ -133,10 +153,10 @@ impl Kernel {
         }
     }
 
-    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], prepared: Disjoint<T>) {
         match self {
             Kernel::Product(_) | Kernel::Depthwise(_) => panic!("there is nothing to prepare"),
-            Kernel::Gather(gather) => gather.prepare(isa, chunk, w, scratch),
+            Kernel::Gather(gather) => gather.prepare(isa, chunk, w, prepared),
         }
     }
 
@@ -154,14 +174,18 @@ impl Kernel {
         chunk: usize,
         source: &[T],
         w: &[T],
-        bias: Option<&[T]>,
+        addends: Addends<T>,
         out: Disjoint<T>,
-        scratch: Disjoint<T>,
+        prepared: Disjoint<T>,
     ) {
         match self {
-            Kernel::Product(product) => product.run(isa, chunk, source, w, bias, out, scratch),
-            Kernel::Depthwise(depthwise) => depthwise.run(isa, chunk, source, w, bias, out),
-            Kernel::Gather(gather) => gather.run(isa, chunk, source, w, bias, out, scratch),
+            // Products that have partial sums are not chosen: there is no scratch.
+            Kernel::Product(product) => product.run(isa, chunk, source, w, addends, out, prepared),
+            Kernel::Depthwise(depthwise) => {
+                assert!(addends.residual.is_none(), "a depthwise convolution adds no residual");
+                depthwise.run(isa, chunk, source, w, addends.bias, out);
+            }
+            Kernel::Gather(gather) => gather.run(isa, chunk, source, w, addends, out, prepared),
         }
     }
 }

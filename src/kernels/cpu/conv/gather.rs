@@ -18,7 +18,7 @@ use super::{BLOCK_ELEMENTS, copy_padded};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
 use crate::cpu::gemm::{
-    Activation, Compute, Epilogue, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, blocks, pack_panel, row_tiles,
+    Activation, Addends, Compute, Epilogue, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, blocks, pack_panel, row_tiles,
 };
 use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
@@ -76,7 +76,7 @@ pub(super) struct Geometry {
     pub phases: Vec<Phase>,
     pub weights: WeightStrides,
     pub weight_elements: usize,
-    /// Weights are copied to panels in the scratch before the first chunk. Where they are not, taps are in order,
+    /// Weights are copied to panels in prepared memory before the first chunk. Where they are not, taps are in order,
     /// source channels a row apart and output channels next to each other.
     pub packed: bool,
     pub epilogue: Epilogue,
@@ -111,7 +111,15 @@ struct Pixels<'a, T> {
     a_rows: &'a [isize],
     c_rows: &'a [isize],
     weights: &'a [T],
+    target: Target<'a, T>,
+}
+
+/// Where the outputs of one plane are, and what is added to them.
+#[derive(Clone, Copy)]
+struct Target<'a, T> {
     bias: Option<&'a [T]>,
+    /// Null, the plane of the residual, or the output's own where it accumulates.
+    start: *const T,
     out: *mut T,
 }
 
@@ -155,23 +163,28 @@ impl Gather {
         self.rows.parts * self.units.parts
     }
 
-    pub fn scratch_elements(&self) -> usize {
+    pub fn prepared_elements(&self) -> usize {
         if self.geometry.packed { self.geometry.groups * self.geometry.packed_group() } else { 0 }
+    }
+
+    /// The order of the packed taps, which depends on the image where padding or strides do; the rest follows from the weights.
+    pub fn layout(&self) -> Vec<usize> {
+        if self.geometry.packed { self.order.clone() } else { Vec::new() }
     }
 
     fn packing(&self) -> Split {
         let pieces = self.geometry.groups * self.geometry.panels() * self.geometry.taps();
-        Split::new(pieces, (self.scratch_elements() / PACK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
+        Split::new(pieces, (self.prepared_elements() / PACK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
     }
 
     pub fn prepare_chunks(&self) -> usize {
-        if self.scratch_elements() == 0 { 0 } else { self.packing().parts }
+        if self.prepared_elements() == 0 { 0 } else { self.packing().parts }
     }
 
     /// Packs a part of the weights.
-    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], scratch: Disjoint<T>) {
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], prepared: Disjoint<T>) {
         assert!(chunk < self.prepare_chunks(), "chunk {chunk} of {}", self.prepare_chunks());
-        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short");
+        assert!(prepared.len() >= self.prepared_elements(), "the prepared memory is too short");
         let geometry = &self.geometry;
         let [taps, depth, panels] = [geometry.taps(), geometry.depth(), geometry.panels()];
         for piece in self.packing().range(chunk) {
@@ -185,7 +198,7 @@ impl Gather {
             let start = group * geometry.packed_group() + panel_start + position * depth * stride;
             // SAFETY: pieces are apart; the source was checked, the destination is sliced to its size.
             unsafe {
-                let to = scratch.range(start..start + depth * stride);
+                let to = prepared.range(start..start + depth * stride);
                 let from = w.as_ptr().wrapping_add(from);
                 pack_panel(isa, from, strides.row, strides.column, depth, columns.len(), to.as_mut_ptr(), stride);
             }
@@ -199,9 +212,9 @@ impl Gather {
         chunk: usize,
         source: &[T],
         w: &[T],
-        bias: Option<&[T]>,
+        addends: Addends<T>,
         out: Disjoint<T>,
-        scratch: Disjoint<T>,
+        prepared: Disjoint<T>,
     ) {
         let geometry = &self.geometry;
         let volume = geometry.source.iter().product::<usize>() * geometry.source_channels;
@@ -211,11 +224,20 @@ impl Gather {
         assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
         assert!(source.len() >= geometry.batch * volume, "the source is too short");
         assert!(out.len() >= geometry.batch * out_depth * out_plane, "the output is too short");
-        assert!(bias.is_none_or(|bias| bias.len() >= out_channels), "the bias is too short");
-        assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short");
+        assert!(addends.bias.is_none_or(|bias| bias.len() >= out_channels), "the bias is too short");
+        assert!(
+            addends.residual.is_none_or(|residual| residual.len() >= out.len() && !geometry.epilogue.accumulate),
+            "the residual is too short, or the output accumulates"
+        );
+        let start = match addends.residual {
+            Some(residual) => residual.as_ptr(),
+            None if geometry.epilogue.accumulate => out.as_ptr().cast_const(),
+            None => std::ptr::null(),
+        };
+        assert!(prepared.len() >= self.prepared_elements(), "the prepared memory is too short");
         let weights = if geometry.packed {
             // SAFETY: `prepare` wrote all of it, and nothing writes to it now.
-            unsafe { std::slice::from_raw_parts(scratch.as_ptr().cast_const(), self.scratch_elements()) }
+            unsafe { std::slice::from_raw_parts(prepared.as_ptr().cast_const(), self.prepared_elements()) }
         } else {
             w
         };
@@ -233,9 +255,11 @@ impl Gather {
             row += lines.len();
             let source = &source[plane / out_depth * volume..][..volume];
             let out = out.as_ptr().wrapping_add(plane * out_plane);
-            for start in lines.clone().step_by(self.block_rows) {
-                let lines = start..(start + self.block_rows).min(lines.end);
-                self.run_block(isa, plane % out_depth, &lines, &units, source, weights, bias, out);
+            let start = if start.is_null() { start } else { start.wrapping_add(plane * out_plane) };
+            let target = Target { bias: addends.bias, start, out };
+            for first in lines.clone().step_by(self.block_rows) {
+                let lines = first..(first + self.block_rows).min(lines.end);
+                self.run_block(isa, plane % out_depth, &lines, &units, source, weights, target);
                 if !geometry.epilogue.activation.in_store() {
                     self.activate(isa, &lines, &units, out);
                 }
@@ -243,7 +267,7 @@ impl Gather {
         }
     }
 
-    /// Computes the rows `lines` of one plane, whose first element is at `out`.
+    /// Computes the rows `lines` of one plane.
     fn run_block<T: Compute>(
         &self,
         isa: Isa,
@@ -252,8 +276,7 @@ impl Gather {
         units: &Range<usize>,
         source: &[T],
         weights: &[T],
-        bias: Option<&[T]>,
-        out: *mut T,
+        target: Target<T>,
     ) {
         let geometry = &self.geometry;
         let [depth, height, width] = geometry.source;
@@ -297,7 +320,7 @@ impl Gather {
                 for i in phase_range(&(plane..plane + 1), phase.first[0], geometry.step[0]) {
                     let down = phase_range(lines, phase.first[1], geometry.step[1]);
                     for (down, kernel_rows) in self.inside_taps(phase, down) {
-                        self.run_phase(isa, phase, i, down, kernel_rows, position, units, &image, weights, bias, out);
+                        self.run_phase(isa, phase, i, down, kernel_rows, position, units, &image, weights, target);
                     }
                 }
                 position += phase.offsets.len();
@@ -346,8 +369,7 @@ impl Gather {
         units: &Range<usize>,
         image: &Image<T>,
         weights: &[T],
-        bias: Option<&[T]>,
-        out: *mut T,
+        target: Target<T>,
     ) {
         let geometry = &self.geometry;
         let channels = geometry.source_channels;
@@ -379,7 +401,7 @@ impl Gather {
                         pixel += 1;
                     }
                 }
-                let pixels = Pixels { image, a_rows, c_rows, weights, bias, out };
+                let pixels = Pixels { image, a_rows, c_rows, weights, target };
                 let (taps, scaled) = taps.split_at_mut(count);
                 let mut next = taps.iter_mut();
                 for plane in used_planes() {
@@ -477,9 +499,15 @@ impl Gather {
         while column < columns.end {
             let vectors = tiles.vectors_for(columns.end - column);
             let width = (vectors * tiles.lanes).min(columns.end - column);
-            let bias = match pixels.bias {
+            let bias = match pixels.target.bias {
                 Some(bias) if stretch.first => bias[out_start + column..][..width].as_ptr(),
                 _ => std::ptr::null(),
+            };
+            let c = pixels.target.out.wrapping_add(out_start + column);
+            let start = match (stretch.first, pixels.target.start.is_null()) {
+                (false, _) => c.cast_const(),
+                (true, false) => pixels.target.start.wrapping_add(out_start + column),
+                (true, true) => std::ptr::null(),
             };
             for rows in row_tiles(pixels.a_rows.len(), tiles.rows_for(vectors)) {
                 let tile = Tile {
@@ -490,12 +518,12 @@ impl Gather {
                     run: stretch.piece.len(),
                     b: b.wrapping_add(column - columns.start),
                     b_step: b_step as isize,
-                    c: pixels.out.wrapping_add(out_start + column),
+                    c,
                     c_rows: &pixels.c_rows[rows.clone()],
                     columns: width,
                     bias,
-                    accumulate: geometry.epilogue.accumulate || !stretch.first,
-                    relu: geometry.epilogue.activation == Activation::Relu && stretch.last,
+                    start,
+                    activation: if stretch.last { geometry.epilogue.activation } else { Activation::Linear },
                 };
                 // SAFETY: by this function's contract.
                 unsafe { T::tile(isa, rows.len(), vectors, &tile) }

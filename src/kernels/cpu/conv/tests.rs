@@ -3,7 +3,7 @@
 use super::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tests::Lcg;
-use crate::cpu::gemm::{Activation, Compute, Epilogue};
+use crate::cpu::gemm::{Activation, Addends, Compute, Epilogue};
 use crate::cpu::simd::Isa;
 
 /// Calls `f(input element, weight element, output element)` for every multiplication of the forward pass.
@@ -53,6 +53,9 @@ fn check<T: Compute>(shape: &ConvShape, random: &mut Lcg) {
         activation: [Activation::Linear, Activation::Relu, Activation::Relu6][random.below(3)],
     };
     let [old_y, old_dx]: [Vec<T>; 2] = [random.halves(dy.len()), random.halves(x.len())];
+    let residual: Vec<T> = random.halves(dy.len());
+    let takes_residual = ConvForward::new(*shape, epilogue).adds_residual();
+    let with_residual = takes_residual && !epilogue.accumulate && random.below(2) == 0;
     let start = |old: &[T], bias: &[T], channels: usize| -> Vec<f64> {
         let mut start = vec![0.0; old.len()];
         for (index, value) in start.iter_mut().enumerate() {
@@ -71,6 +74,9 @@ fn check<T: Compute>(shape: &ConvShape, random: &mut Lcg) {
         }
     };
     let mut y = start(&old_y, &forward_bias, shape.output_channels);
+    for (y, residual) in y.iter_mut().zip(&residual).filter(|_| with_residual) {
+        *y += residual.to_f64();
+    }
     let mut dx = start(&old_dx, &backward_bias, shape.input_channels);
     let mut dw = vec![0.0; w.len()];
     for_each_product(shape, |input, weight, output| {
@@ -84,19 +90,20 @@ fn check<T: Compute>(shape: &ConvShape, random: &mut Lcg) {
     let nan = T::from_f64(f64::NAN);
     for isa in Isa::available() {
         let forward = ConvForward::new(*shape, epilogue);
-        let mut scratch = vec![nan; forward.scratch::<T>() / size_of::<T>()];
+        let mut scratch = vec![nan; forward.prepared::<T>() / size_of::<T>()];
         let mut found = if epilogue.accumulate { old_y.clone() } else { vec![nan; y.len()] };
         for chunk in random.shuffled(forward.prepare_chunks()) {
             forward.prepare(isa, chunk, &w, Disjoint::new(&mut scratch));
         }
         for chunk in random.shuffled(forward.chunks()) {
             let bias = with_bias.then_some(&forward_bias[..]);
-            forward.run(isa, chunk, &x, &w, bias, Disjoint::new(&mut found), Disjoint::new(&mut scratch));
+            let addends = Addends { bias, residual: with_residual.then(|| residual[..].into()) };
+            forward.run(isa, chunk, &x, &w, addends, Disjoint::new(&mut found), Disjoint::new(&mut scratch));
         }
         assert_equal(&found, &y, "y", isa, shape);
 
         let backward = ConvBackwardInput::new(*shape, epilogue);
-        let mut scratch = vec![nan; backward.scratch::<T>() / size_of::<T>()];
+        let mut scratch = vec![nan; backward.prepared::<T>() / size_of::<T>()];
         let mut found = if epilogue.accumulate { old_dx.clone() } else { vec![nan; dx.len()] };
         for chunk in random.shuffled(backward.prepare_chunks()) {
             backward.prepare(isa, chunk, &w, Disjoint::new(&mut scratch));

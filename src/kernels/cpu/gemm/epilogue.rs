@@ -1,7 +1,10 @@
-//! What happens to a product on its way to memory: bias, activation, adding to what is there.
+//! What happens to a product on its way to memory: bias, residual, activation, adding to what is there.
 //!
-//! Bias, accumulation and `ReLU` cost nothing: they are part of the tile's first and last lines. The other activations
-//! run over each block of the output right after it was stored, while it is in the cache; they are bound by arithmetic.
+//! Bias, residual, accumulation, `ReLU` and `ReLU6` cost next to nothing: they are part of the tile's first and last lines.
+//! The other activations run over each block of the output right after it was stored, while it is in the cache; they are
+//! bound by arithmetic.
+
+use std::marker::PhantomData;
 
 use crate::cpu::simd::Isa;
 use crate::cpu::vector_math::VectorMath;
@@ -29,12 +32,14 @@ pub enum Activation {
     Elu,
     /// `x (1 + erf(x / sqrt 2)) / 2`
     Gelu,
+    /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`
+    GeluTanh,
 }
 
 impl Activation {
     /// Whether tiles apply it themselves.
     pub(crate) fn in_store(self) -> bool {
-        matches!(self, Activation::Linear | Activation::Relu)
+        matches!(self, Activation::Linear | Activation::Relu | Activation::Relu6)
     }
 
     /// Applies it to stored values, unless the tiles did.
@@ -45,12 +50,69 @@ impl Activation {
     }
 }
 
-/// What is added and applied: `c = activation(accumulate * c + a b + bias)`.
+/// What is added and applied: `c = activation(accumulate * c + a b + bias + residual)`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Epilogue {
     /// Add to what the output holds.
     pub accumulate: bool,
     pub activation: Activation,
+}
+
+/// An array laid out like the output, read where a chunk writes. It may be the output itself, so it is no slice.
+#[derive(Clone, Copy, Debug)]
+pub struct Residual<'a, T> {
+    start: *const T,
+    length: usize,
+    lifetime: PhantomData<&'a T>,
+}
+
+impl<T> Residual<'_, T> {
+    /// # Safety
+    /// `start` is valid for reads of `length` elements while the result lives. Nobody writes to them meanwhile, unless they are the
+    /// output, all of it, of the kernel that reads them.
+    pub unsafe fn from_raw(start: *const T, length: usize) -> Self {
+        Self { start, length, lifetime: PhantomData }
+    }
+
+    pub fn as_ptr(&self) -> *const T {
+        self.start
+    }
+
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+impl<'a, T> From<&'a [T]> for Residual<'a, T> {
+    fn from(values: &'a [T]) -> Self {
+        Self { start: values.as_ptr(), length: values.len(), lifetime: PhantomData }
+    }
+}
+
+/// What is added to a product, but for what the output holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Addends<'a, T> {
+    /// A number for every column, added to all rows.
+    pub bias: Option<&'a [T]>,
+    /// A number for every element. An output that accumulates has none.
+    pub residual: Option<Residual<'a, T>>,
+}
+
+impl<T> Default for Addends<'_, T> {
+    fn default() -> Self {
+        Self { bias: None, residual: None }
+    }
+}
+
+impl<'a, T> From<Option<&'a [T]>> for Addends<'a, T> {
+    /// A bias, or nothing.
+    fn from(bias: Option<&'a [T]>) -> Self {
+        Self { bias, residual: None }
+    }
 }
 
 /// A loop in place: a closure would be compiled once, for the baseline instruction set.
@@ -84,6 +146,10 @@ fn activate_body<const FUSED: bool, T: VectorMath>(activation: Activation, value
             if x < T::ZERO { below } else { x }
         }),
         Activation::Gelu => map!(values, |x| half * x * (T::ONE + (x * sqrt_half).v_erf::<FUSED>())),
+        Activation::GeluTanh => {
+            let (cubic, scale) = (T::from_f64(0.044_715), T::from_f64((2.0 / std::f64::consts::PI).sqrt()));
+            map!(values, |x| half * x * (T::ONE + (scale * (x + cubic * x * x * x)).v_tanh::<FUSED>()));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Matrix products: `C = activation(A B + bias)` or `C += A B`, batched, either operand transposed by its strides.
+//! Matrix products: `C = activation(A B + bias + residual)` or `C += A B`, batched, either operand transposed by its strides.
 //!
 //! ```text
 //! chunk = (batches, rows of C, columns of C, part of k)       fixed by shape; `finish` adds up partial sums over k
@@ -21,7 +21,7 @@ mod vector_product;
 
 use std::ops::Range;
 
-pub use epilogue::{Activation, Epilogue};
+pub use epilogue::{Activation, Addends, Epilogue, Residual};
 pub use tile::Compute;
 
 use crate::cpu::disjoint::Disjoint;
@@ -236,7 +236,7 @@ impl Gemm {
         Split::new(rows, (self.scratch_elements() / CHUNK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
     }
 
-    /// Computes one chunk. `bias` has `n` elements; `scratch` holds [`scratch`](Self::scratch) bytes.
+    /// Computes one chunk. A bias has `n` elements, a residual is laid out like `c`; `scratch` holds [`scratch`](Self::scratch) bytes.
     ///
     /// # Panics
     /// When a slice is too short for the geometry.
@@ -246,7 +246,7 @@ impl Gemm {
         chunk: usize,
         a: &[T],
         b: &[T],
-        bias: Option<&[T]>,
+        addends: Addends<T>,
         c: Disjoint<T>,
         scratch: Disjoint<T>,
     ) {
@@ -254,7 +254,7 @@ impl Gemm {
         assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
         assert!(a.len() >= extent(batch, m, k, self.shape.a), "A is too short for {:?}", self.shape);
         assert!(b.len() >= extent(batch, k, n, self.shape.b), "B is too short for {:?}", self.shape);
-        self.check_output(bias, c, scratch);
+        self.check_output(&addends, c, scratch);
 
         let [chunk, depth] = [chunk / self.depth.parts, chunk % self.depth.parts];
         let [chunk, columns] = [chunk / self.columns.parts, chunk % self.columns.parts];
@@ -275,10 +275,10 @@ impl Gemm {
                 c: unsafe { scratch.as_ptr().add(depth * size) },
                 layout: Output { row_stride: n, batch_stride: m * n },
                 epilogue: Epilogue::default(),
-                bias: None,
+                addends: Addends::default(),
             }
         } else {
-            Target { c: c.as_ptr(), layout: self.shape.c, epilogue: self.epilogue, bias }
+            Target { c: c.as_ptr(), layout: self.shape.c, epilogue: self.epilogue, addends }
         };
         if self.is_vector {
             vector_product::run(self, isa, &part, a, b, &target);
@@ -288,15 +288,17 @@ impl Gemm {
         }
     }
 
-    fn check_output<T: Compute>(&self, bias: Option<&[T]>, c: Disjoint<T>, scratch: Disjoint<T>) {
+    fn check_output<T: Compute>(&self, addends: &Addends<T>, c: Disjoint<T>, scratch: Disjoint<T>) {
         let GemmShape { batch, m, n, .. } = self.shape;
         let Output { row_stride, batch_stride } = self.shape.c;
+        let extent = extent(batch, m, n, Matrix { row_stride, col_stride: 1, batch_stride });
+        assert!(c.len() >= extent, "C is too short for {:?}", self.shape);
+        assert!(addends.bias.is_none_or(|bias| bias.len() >= n), "the bias is too short for {:?}", self.shape);
         assert!(
-            c.len() >= extent(batch, m, n, Matrix { row_stride, col_stride: 1, batch_stride }),
-            "C is too short for {:?}",
+            addends.residual.is_none_or(|residual| residual.len() >= extent && !self.epilogue.accumulate),
+            "the residual is too short for {:?}, or the output accumulates",
             self.shape
         );
-        assert!(bias.is_none_or(|bias| bias.len() >= n), "the bias is too short for {:?}", self.shape);
         assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short for {:?}", self.shape);
     }
 
@@ -313,17 +315,20 @@ impl Gemm {
         let depth_block = part.depth.len().min(self.depth_block);
         let room = depth_block * part.columns.len().next_multiple_of(PANEL_GRAIN).min(GROUP);
         let row_block = (ROW_BLOCK_ELEMENTS / depth_block.max(1)).next_multiple_of(12).max(24);
-        let fused_activation = target.epilogue.activation == Activation::Relu;
+        let activation = target.epilogue.activation;
 
         workspace::with(room, |packed: &mut [T]| {
             for batch in part.batches.clone() {
                 // SAFETY: inside of the operands, whose extents the caller checked.
-                let (a, b, c) = unsafe {
-                    (
-                        a.as_ptr().add(batch * a_matrix.batch_stride),
-                        b.as_ptr().add(batch * b_matrix.batch_stride),
-                        target.c.add(batch * target.layout.batch_stride),
-                    )
+                let (a, b, c, start) = unsafe {
+                    let c = target.c.add(batch * target.layout.batch_stride);
+                    let start = match target.addends.residual {
+                        Some(residual) => residual.as_ptr().add(batch * target.layout.batch_stride),
+                        None if target.epilogue.accumulate => c.cast_const(),
+                        None => std::ptr::null(),
+                    };
+                    let a = a.as_ptr().add(batch * a_matrix.batch_stride);
+                    (a, b.as_ptr().add(batch * b_matrix.batch_stride), c, start)
                 };
                 for depth in blocks(part.depth.clone(), self.depth_block) {
                     let first = depth.start == part.depth.start;
@@ -366,13 +371,15 @@ impl Gemm {
                                 while column < panel.end {
                                     let vectors = tiles.vectors_for(panel.end - column);
                                     let columns = (vectors * tiles.lanes).min(panel.end - column);
-                                    let bias = match target.bias {
+                                    let bias = match target.addends.bias {
                                         Some(bias) if first => bias[column..column + columns].as_ptr(),
                                         _ => std::ptr::null(),
                                     };
                                     for tile in row_tiles(rows.len(), tiles.rows_for(vectors).min(most_rows)) {
                                         let row = rows.start + tile.start;
                                         let a_start = row * a_matrix.row_stride + depth.start * a_matrix.col_stride;
+                                        let c_start = row * target.layout.row_stride + column;
+                                        let start = if first { start } else { c.cast_const() };
                                         // SAFETY: rows, columns and depth are inside of the operands.
                                         unsafe {
                                             T::tile(
@@ -387,12 +394,12 @@ impl Gemm {
                                                     run: depth.len(),
                                                     b: from.add(column - panel.start),
                                                     b_step: *stride as isize,
-                                                    c: c.add(row * target.layout.row_stride + column),
+                                                    c: c.add(c_start),
                                                     c_rows: &c_rows,
                                                     columns,
                                                     bias,
-                                                    accumulate: target.epilogue.accumulate || !first,
-                                                    relu: fused_activation && last,
+                                                    start: if start.is_null() { start } else { start.add(c_start) },
+                                                    activation: if last { activation } else { Activation::Linear },
                                                 },
                                             );
                                         }
@@ -403,7 +410,7 @@ impl Gemm {
                         }
                     }
                 }
-                if !target.epilogue.activation.in_store() {
+                if !activation.in_store() {
                     for row in part.rows.clone() {
                         // SAFETY: this part of the output is this call's alone, and no other reference to it lives.
                         let values = unsafe {
@@ -412,7 +419,7 @@ impl Gemm {
                                 part.columns.len(),
                             )
                         };
-                        target.epilogue.activation.apply(isa, values);
+                        activation.apply(isa, values);
                     }
                 }
             }
@@ -421,9 +428,16 @@ impl Gemm {
 
     /// Adds the partial sums of all chunks in order. Called for each of [`finish_chunks`](Self::finish_chunks) when all
     /// chunks are complete.
-    pub fn finish<T: Compute>(&self, isa: Isa, chunk: usize, bias: Option<&[T]>, c: Disjoint<T>, scratch: Disjoint<T>) {
+    pub fn finish<T: Compute>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        addends: Addends<T>,
+        c: Disjoint<T>,
+        scratch: Disjoint<T>,
+    ) {
         let GemmShape { batch, m, n, .. } = self.shape;
-        self.check_output(bias, c, scratch);
+        self.check_output(&addends, c, scratch);
         assert!(chunk < self.finish_chunks(), "chunk {chunk} of {}", self.finish_chunks());
         // A bias runs along n, also where the row of the output is a column of the product.
         for row in self.finish_rows().range(chunk) {
@@ -432,15 +446,17 @@ impl Gemm {
             let (to, sums) = unsafe {
                 (c.range(start..start + n), std::slice::from_raw_parts(scratch.as_ptr(), self.scratch_elements()))
             };
-            if self.epilogue.accumulate {
-                add(isa, to, &sums[row * n..][..n]);
-            } else {
-                to.copy_from_slice(&sums[row * n..][..n]);
+            match addends.residual {
+                // SAFETY: as long as the output. Where it is the output, this row is unchanged.
+                Some(residual) => unsafe { std::ptr::copy(residual.as_ptr().add(start), to.as_mut_ptr(), n) },
+                None if self.epilogue.accumulate => {}
+                None => to.fill(T::ZERO),
             }
+            add(isa, to, &sums[row * n..][..n]);
             for part in 1..self.depth.parts {
                 add(isa, to, &sums[part * batch * m * n + row * n..][..n]);
             }
-            if let Some(bias) = bias {
+            if let Some(bias) = addends.bias {
                 add(isa, to, &bias[..n]);
             }
             if self.epilogue.activation != Activation::Linear {
@@ -463,7 +479,7 @@ struct Target<'a, T> {
     c: *mut T,
     layout: Output,
     epilogue: Epilogue,
-    bias: Option<&'a [T]>,
+    addends: Addends<'a, T>,
 }
 
 #[inline(always)]

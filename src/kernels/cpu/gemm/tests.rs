@@ -1,6 +1,6 @@
 //! Products of random geometry on every instruction set against loops in `f64`.
 
-use super::{Activation, Compute, Epilogue, Gemm, GemmShape, Matrix, Output, extent};
+use super::{Activation, Addends, Compute, Epilogue, Gemm, GemmShape, Matrix, Output, Residual, extent};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::float::Float;
 use crate::cpu::simd::Isa;
@@ -61,6 +61,9 @@ fn activate(activation: Activation, x: f64) -> f64 {
             }
             0.5 * x * (1.0 + sum * 2.0 / std::f64::consts::PI.sqrt())
         }
+        Activation::GeluTanh => {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh())
+        }
     }
 }
 
@@ -73,6 +76,9 @@ fn check<T: Compute>(shape: GemmShape, epilogue: Epilogue, with_bias: bool, rand
     let bias: Vec<T> = random.halves(n);
     let bias = with_bias.then_some(&bias[..]);
     let old: Vec<T> = random.halves(extent(batch, m, n, c_layout) + 3);
+    let residual: Vec<T> = random.halves(old.len());
+    // In its own memory, or in the output's.
+    let [with_residual, in_place] = [!epilogue.accumulate && random.below(2) == 0, random.below(2) == 0];
     let at = |matrix: Matrix, batch: usize, row: usize, column: usize| {
         batch * matrix.batch_stride + row * matrix.row_stride + column * matrix.col_stride
     };
@@ -84,7 +90,10 @@ fn check<T: Compute>(shape: GemmShape, epilogue: Epilogue, with_bias: bool, rand
                     (0..k).map(|p| a[at(a_matrix, g, i, p)].to_f64() * b[at(b_matrix, g, p, j)].to_f64()).sum();
                 sum += bias.map_or(0.0, |bias| bias[j].to_f64());
                 let to = &mut expected[at(c_layout, g, i, j)];
-                sum += if epilogue.accumulate { *to } else { 0.0 };
+                sum += if epilogue.accumulate || with_residual && in_place { *to } else { 0.0 };
+                if with_residual && !in_place {
+                    sum += residual[at(c_layout, g, i, j)].to_f64();
+                }
                 *to = activate(epilogue.activation, sum);
             }
         }
@@ -92,12 +101,21 @@ fn check<T: Compute>(shape: GemmShape, epilogue: Epilogue, with_bias: bool, rand
     let gemm = Gemm::new(shape, epilogue);
     for isa in Isa::available() {
         let mut c = old.clone();
+        let c_pointer = c.as_mut_ptr();
+        let c_slice = || {
+            // SAFETY: the vector lives, and is used through this pointer alone until the last chunk is done.
+            unsafe { Disjoint::from_raw(c_pointer, old.len()) }
+        };
+        let start = if in_place { c_pointer.cast_const() } else { residual.as_ptr() };
+        // SAFETY: as long as the output, which it may be.
+        let residual = with_residual.then(|| unsafe { Residual::from_raw(start, old.len()) });
+        let addends = Addends { bias, residual };
         let mut scratch = vec![T::from_f64(f64::NAN); gemm.scratch::<T>() / size_of::<T>()];
         for chunk in random.shuffled(gemm.chunks()) {
-            gemm.run(isa, chunk, &a, &b, bias, Disjoint::new(&mut c), Disjoint::new(&mut scratch));
+            gemm.run(isa, chunk, &a, &b, addends, c_slice(), Disjoint::new(&mut scratch));
         }
         for chunk in random.shuffled(gemm.finish_chunks()) {
-            gemm.finish(isa, chunk, bias, Disjoint::new(&mut c), Disjoint::new(&mut scratch));
+            gemm.finish(isa, chunk, addends, c_slice(), Disjoint::new(&mut scratch));
         }
         let tolerance = if epilogue.activation.in_store() { 0.0 } else { 3e-6 };
         for (index, (&found, &expected)) in c.iter().zip(&expected).enumerate() {
@@ -153,7 +171,7 @@ fn random_geometry() {
         }
         let epilogue = Epilogue {
             accumulate: random.below(2) == 0,
-            activation: if random.below(2) == 0 { Activation::Linear } else { Activation::Relu },
+            activation: [Activation::Linear, Activation::Relu, Activation::Relu6][random.below(3)],
         };
         let with_bias = random.below(2) == 0;
         check_both(shape, epilogue, with_bias, &mut random);
@@ -187,6 +205,7 @@ fn activations() {
         Activation::Softplus,
         Activation::Elu,
         Activation::Gelu,
+        Activation::GeluTanh,
     ] {
         for (m, n, k) in [(5, 37, 3), (1, 30, 4), (30, 1, 3)] {
             let shape = GemmShape::contiguous(2, m, n, k, false, false);
@@ -198,13 +217,13 @@ fn activations() {
 
 #[test]
 fn relu_keeps_nan() {
-    for isa in Isa::available() {
-        let gemm = Gemm::new(
-            GemmShape::contiguous(1, 2, 3, 1, false, false),
-            Epilogue { accumulate: false, activation: Activation::Relu },
-        );
+    let kinds = [Activation::Relu, Activation::Relu6];
+    for (isa, activation) in Isa::available().into_iter().flat_map(|isa| kinds.map(|kind| (isa, kind))) {
+        let gemm =
+            Gemm::new(GemmShape::contiguous(1, 2, 3, 1, false, false), Epilogue { accumulate: false, activation });
         let mut c = [0.0_f32; 6];
-        gemm.run(isa, 0, &[f32::NAN, -1.0], &[1.0, 2.0, 3.0], None, Disjoint::new(&mut c), Disjoint::new(&mut []));
-        assert!(c[..3].iter().all(|x| x.is_nan()) && c[3..].iter().all(|&x| x == 0.0), "{isa:?} {c:?}");
+        let (a, b) = ([f32::NAN, -1.0], [1.0, 2.0, 3.0]);
+        gemm.run(isa, 0, &a, &b, Addends::default(), Disjoint::new(&mut c), Disjoint::new(&mut []));
+        assert!(c[..3].iter().all(|x| x.is_nan()) && c[3..].iter().all(|&x| x == 0.0), "{isa:?} {activation:?} {c:?}");
     }
 }

@@ -14,9 +14,10 @@
 //! ```
 //!
 //! At 6 x 4 or 12 x 2 registers the multiply-add units limit the speed: 24 of them for 10 or 14 loads. More than 24
-//! accumulators spill. Bias and old output enter as the accumulators' first values, so that storing needs no more than
-//! the `ReLU`.
+//! accumulators spill. Bias and residual (or old output) enter as the accumulators' first values, so that storing needs no
+//! more than the `ReLU`.
 
+use super::epilogue::Activation;
 use super::vector::{Portable, Vector, Work};
 use crate::cpu::simd::Isa;
 use crate::cpu::vector_math::VectorMath;
@@ -49,9 +50,10 @@ pub struct Tile<'a, T> {
     pub columns: usize,
     /// Null, or `columns` values that are added to every row.
     pub bias: *const T,
-    /// Add to what `c` holds.
-    pub accumulate: bool,
-    pub relu: bool,
+    /// Null, or what is added to every element: laid out like `c`, and `c` itself to add to what it holds.
+    pub start: *const T,
+    /// Applied if it is one of those that [`in_store`](Activation::in_store) names.
+    pub activation: Activation,
 }
 
 /// The body of every tile.
@@ -69,11 +71,11 @@ pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>
         assert!(tile.rows.len() >= ROWS && tile.c_rows.len() >= ROWS);
 
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        if tile.accumulate {
+        if !tile.start.is_null() {
             for (row, sums) in sums.iter_mut().enumerate() {
-                let c = tile.c.offset(tile.c_rows[row]);
+                let start = tile.start.offset(tile.c_rows[row]);
                 for (j, sum) in sums.iter_mut().enumerate() {
-                    let from = c.add(j * V::LANES);
+                    let from = start.add(j * V::LANES);
                     *sum = if whole || j + 1 < VECTORS { V::load(from) } else { V::load_part(from, mask) };
                 }
             }
@@ -97,12 +99,18 @@ pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>
         }
         reduce::<V, ROWS, VECTORS>(tile, &rows, mask, &mut sums);
 
-        if tile.relu {
-            for sums in &mut sums {
-                for sum in sums {
+        match tile.activation {
+            Activation::Relu => {
+                for sum in sums.as_flattened_mut() {
                     *sum = sum.relu();
                 }
             }
+            Activation::Relu6 => {
+                for sum in sums.as_flattened_mut() {
+                    *sum = sum.relu6();
+                }
+            }
+            _ => {}
         }
         for (row, sums) in sums.iter().enumerate() {
             let c = tile.c.offset(tile.c_rows[row]);

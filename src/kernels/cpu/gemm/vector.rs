@@ -4,6 +4,7 @@
 //! intrinsics become single instructions. [`Portable`] is plain Rust that the compiler vectorises for the target's
 //! baseline: SSE2 on x86-64, NEON on `AArch64` (where it also fuses multiply and add).
 
+use super::epilogue::Activation;
 use super::tile::{Tile, compute};
 use crate::cpu::float::Float;
 
@@ -41,6 +42,20 @@ pub unsafe trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `max(self, 0)`, keeping NaN.
     unsafe fn relu(self) -> Self;
+    /// `min(max(self, 0), 6)`, keeping NaN.
+    unsafe fn relu6(self) -> Self;
+    /// An activation that tiles apply themselves; of any other, the register as it is.
+    #[inline(always)]
+    unsafe fn activate(self, activation: Activation) -> Self {
+        // SAFETY: by the trait's contract.
+        unsafe {
+            match activation {
+                Activation::Relu => self.relu(),
+                Activation::Relu6 => self.relu6(),
+                _ => self,
+            }
+        }
+    }
     /// [`compute`], compiled for this instruction set.
     unsafe fn tile<const ROWS: usize, const VECTORS: usize>(tile: &Tile<Self::Element>);
     /// `work`, compiled for this instruction set.
@@ -65,7 +80,7 @@ mod x86 {
         (
             $(#[$meta:meta])* $name:ident($register:ty) of $element:ty, $lanes:literal lanes, $features:literal,
             free masks: $free:literal, mask $mask:ty = |$count:ident| $make_mask:expr,
-            $zero:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $max:ident,
+            $zero:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $max:ident $min:ident $set:ident,
             load_part: |$from:ident, $load_mask:ident| $load_part:expr,
             store_part: |$to:ident, $store_mask:ident, $value:ident| $store_part:expr
         ) => {
@@ -136,6 +151,12 @@ mod x86 {
                     Self(unsafe { $max($zero(), self.0) })
                 }
                 #[inline(always)]
+                unsafe fn relu6(self) -> Self {
+                    // As above, for the minimum too.
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $min($set(6.0), $max($zero(), self.0)) })
+                }
+                #[inline(always)]
                 unsafe fn tile<const ROWS: usize, const VECTORS: usize>(tile: &Tile<$element>) {
                     #[target_feature(enable = $features)]
                     unsafe fn compiled<const ROWS: usize, const VECTORS: usize>(tile: &Tile<$element>) {
@@ -163,7 +184,8 @@ mod x86 {
         /// AVX-512.
         F32x16(__m512) of f32, 16 lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
         free masks: true, mask __mmask16 = |lanes| ((1_u32 << lanes) - 1) as __mmask16,
-        _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_max_ps,
+        _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_max_ps
+        _mm512_min_ps _mm512_set1_ps,
         load_part: |from, mask| _mm512_maskz_loadu_ps(mask, from),
         store_part: |to, mask, value| _mm512_mask_storeu_ps(to, mask, value)
     }
@@ -171,7 +193,8 @@ mod x86 {
         /// AVX-512.
         F64x8(__m512d) of f64, 8 lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
         free masks: true, mask __mmask8 = |lanes| ((1_u32 << lanes) - 1) as __mmask8,
-        _mm512_setzero_pd _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_max_pd,
+        _mm512_setzero_pd _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_max_pd
+        _mm512_min_pd _mm512_set1_pd,
         load_part: |from, mask| _mm512_maskz_loadu_pd(mask, from),
         store_part: |to, mask, value| _mm512_mask_storeu_pd(to, mask, value)
     }
@@ -179,7 +202,8 @@ mod x86 {
         /// AVX2 with FMA.
         F32x8(__m256) of f32, 8 lanes, "avx2,fma",
         free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_32.as_ptr().add(8 - lanes).cast()),
-        _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps,
+        _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
+        _mm256_min_ps _mm256_set1_ps,
         load_part: |from, mask| _mm256_maskload_ps(from, mask),
         store_part: |to, mask, value| _mm256_maskstore_ps(to, mask, value)
     }
@@ -187,7 +211,8 @@ mod x86 {
         /// AVX2 with FMA.
         F64x4(__m256d) of f64, 4 lanes, "avx2,fma",
         free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_64.as_ptr().add(4 - lanes).cast()),
-        _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_max_pd,
+        _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_max_pd
+        _mm256_min_pd _mm256_set1_pd,
         load_part: |from, mask| _mm256_maskload_pd(from, mask),
         store_part: |to, mask, value| _mm256_maskstore_pd(to, mask, value)
     }
@@ -265,6 +290,16 @@ unsafe impl<T: Float, const LANES: usize> Vector for Portable<T, LANES> {
         let mut lanes = self.0;
         for value in &mut lanes {
             *value = if *value < T::ZERO { T::ZERO } else { *value };
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn relu6(self) -> Self {
+        let six = T::from_f64(6.0);
+        let mut lanes = self.0;
+        for value in &mut lanes {
+            *value = if *value < T::ZERO { T::ZERO } else { *value };
+            *value = if *value > six { six } else { *value };
         }
         Self(lanes)
     }

@@ -56,9 +56,15 @@ pub(super) fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T], b: &[
                 // SAFETY: the output spans the shape, and these elements belong to this chunk alone.
                 unsafe { &mut *target.c.add(start + j * stride) }
             };
-            if let Some(bias) = target.bias {
+            if let Some(bias) = target.addends.bias {
                 for (j, sum) in sums.iter_mut().enumerate() {
                     *sum += bias[if row { outputs.start + j } else { 0 }];
+                }
+            }
+            if let Some(residual) = target.addends.residual {
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: the residual is laid out like the output.
+                    *sum += unsafe { *residual.as_ptr().add(start + j * stride) };
                 }
             }
             if target.epilogue.accumulate {

@@ -6,9 +6,8 @@
 //!     the register tile of `gemm::tile` over all of k
 //! ```
 
-use crate::cpu::gemm::Compute;
-use crate::cpu::gemm::row_tiles;
 use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
+use crate::cpu::gemm::{Activation, Compute, row_tiles};
 use crate::cpu::simd::Isa;
 
 /// A matrix whose rows are `row_stride` apart and whose columns are `column_stride` apart.
@@ -44,6 +43,7 @@ pub(super) unsafe fn multiply<T: Compute>(
         let vectors = tiles.vectors_for(columns - column);
         let width = (vectors * tiles.lanes).min(columns - column);
         for tile in row_tiles(rows, tiles.rows_for(vectors)) {
+            let to = c.wrapping_add(tile.start * c_stride + column);
             // SAFETY: rows and columns are within the extents that the caller vouches for.
             unsafe {
                 T::tile(
@@ -58,12 +58,12 @@ pub(super) unsafe fn multiply<T: Compute>(
                         run: k,
                         b: b.wrapping_add(column),
                         b_step: b_stride as isize,
-                        c: c.wrapping_add(tile.start * c_stride + column),
+                        c: to,
                         c_rows: &c_rows,
                         columns: width,
                         bias: std::ptr::null(),
-                        accumulate,
-                        relu: false,
+                        start: if accumulate { to } else { std::ptr::null() },
+                        activation: Activation::Linear,
                     },
                 );
             }
