@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ironhorn.models import Model, Sequential
     from ironhorn.ops import stop_gradient
     from ironhorn.optimizers import Optimizer
+    from ironhorn.profiling import profile
     from ironhorn.regularizers import Regularizer
 
 _SUBMODULES = (
@@ -99,6 +100,7 @@ _ORIGINS = {
     "Variable": "ironhorn.backend",
     "grad": "ironhorn.backend",
     "name_scope": "ironhorn.backend",
+    "profile": "ironhorn.profiling",
     "stop_gradient": "ironhorn.ops",
     "value_and_grad": "ironhorn.backend",
 }
@@ -140,6 +142,7 @@ __all__ = [
     "ops",
     "optimizers",
     "preprocessing",
+    "profile",
     "random",
     "regularizers",
     "saving",

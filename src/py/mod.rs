@@ -11,6 +11,7 @@ mod host;
 mod numpy_array;
 mod op_handle;
 mod predictions;
+mod profile;
 mod program;
 mod recommend;
 mod recording;
@@ -69,5 +70,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(enter::before_fork, module)?)?;
     module.add_function(wrap_pyfunction!(enter::after_fork, module)?)?;
     module.add_function(wrap_pyfunction!(enter::release_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(profile::profile_start, module)?)?;
+    module.add_function(wrap_pyfunction!(profile::profile_stop, module)?)?;
+    module.add_function(wrap_pyfunction!(profile::machine_rates, module)?)?;
     Ok(())
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arena::Arena;
 use super::cancel::Interrupt;
+use super::profile::Clock;
 use super::source::Feed;
 use super::threads;
 use crate::backends::Io;
@@ -63,8 +64,9 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
     let small = cost.flops < SERIAL_FLOPS && cost.bytes < SERIAL_BYTES;
     let single = task.plan.steps.iter().all(|step| step.phases.iter().all(|&chunks| chunks <= 1));
     let helpers = if small || single { None } else { threads::helpers() };
+    let mut clock = Clock::for_run(&task.plan);
     match helpers {
-        None => {
+        None if clock.is_none() => {
             for step in 0..task.steps {
                 if let (Some(feed), Some(buffers)) = (&task.feed, &fed) {
                     for chunk in 0..feed.chunks() {
@@ -77,17 +79,22 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
             }
             Ok(())
         }
-        Some(pool) => {
+        helpers => {
             let shared = Arc::new(Shared::new(task.plan, ios, task.feed, fed, task.steps));
-            let worker = Arc::clone(&shared);
-            pool.spawn_broadcast(move |_| worker.work(None));
-            shared.work(Some(interrupt));
+            if let Some(pool) = helpers {
+                let worker = Arc::clone(&shared);
+                pool.spawn_broadcast(move |_| worker.work(None, None));
+            }
+            shared.work(Some(interrupt), clock.as_mut());
             *done = shared.steps_done.load(Ordering::Acquire);
             // A worker may still hold a chunk of a run that failed; its memory must outlive it.
             while shared.busy.load(Ordering::SeqCst) > 0 {
                 std::hint::spin_loop();
             }
             drop(arena);
+            if let Some(clock) = clock {
+                clock.record(&shared.plan, *done);
+            }
             match shared.error.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 Some(error) => Err(error),
                 None => Ok(()),
@@ -155,8 +162,8 @@ impl Shared {
         }
     }
 
-    /// Walks all steps and nodes. The caller passes its interrupt; helpers have none.
-    fn work(&self, mut interrupt: Option<&mut Interrupt>) {
+    /// Walks all steps and nodes. The caller passes its interrupt, and a clock where a profile is made; helpers have none.
+    fn work(&self, mut interrupt: Option<&mut Interrupt>, mut clock: Option<&mut Clock>) {
         for step in 0..self.steps as u64 {
             for node in &self.nodes {
                 let chunks = node.chunks as u64;
@@ -181,6 +188,9 @@ impl Shared {
                 }
                 if self.failed.load(Ordering::SeqCst) {
                     return;
+                }
+                if let Some(clock) = clock.as_deref_mut() {
+                    clock.leave(node.step);
                 }
             }
             self.steps_done.fetch_max(step as usize + 1, Ordering::AcqRel);

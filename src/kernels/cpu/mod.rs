@@ -16,6 +16,7 @@ pub mod float;
 pub mod gather;
 pub mod gemm;
 pub mod layer_norm;
+pub mod machine;
 pub mod movement;
 pub mod norm;
 pub mod pool;
