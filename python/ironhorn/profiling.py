@@ -1,9 +1,10 @@
 """Where a model's time goes: the time of every op, beside what the machine could do at most.
 
+>>> import numpy as np
 >>> import ironhorn as keras
 >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
 >>> with keras.profile() as report:
-...     predictions = model.predict([[1.0, 2.0, 3.0]], verbose=0)
+...     predictions = model.predict(np.ones((2, 3)), verbose=0)
 >>> [row.op for row in report.rows]
 ['matmul']
 
@@ -154,6 +155,7 @@ def random_inputs(model: Any, batch_size: int) -> Any:
         ValueError: for a model without fixed input shapes; call it on data of your own within `ironhorn.profile()`.
     """
     from ironhorn import tree
+    from ironhorn.models import Sequential
 
     inputs = getattr(model, "inputs", None)
     if not inputs or any(length is None for tensor in inputs for length in tensor.shape[1:]):
@@ -170,4 +172,5 @@ def random_inputs(model: Any, batch_size: int) -> Any:
             return generator.normal(size=shape).astype("float32")
         return np.zeros(shape, tensor.dtype)
 
-    return tree.map_structure(draw, model.input)
+    structure = inputs[0] if isinstance(model, Sequential) else model.input
+    return tree.map_structure(draw, structure)
