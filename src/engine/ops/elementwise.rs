@@ -172,6 +172,11 @@ fn derivative(
         }
         // Linear in the gradient; flat in relu's output.
         S::ReluGradient => Ok(vec![None, Some(graph.elementwise(S::ReluGradient, &[x, g])?)]),
+        S::Relu6 => {
+            // Likewise: 0 < y < 6 exactly where 0 < x < 6.
+            one(graph.elementwise(S::Relu6Gradient, &[y, g])?)
+        }
+        S::Relu6Gradient => Ok(vec![None, Some(graph.elementwise(S::Relu6Gradient, &[x, g])?)]),
         S::Softplus => {
             let slope = graph.elementwise(S::Sigmoid, &[x])?;
             one(graph.mul(g, slope)?)

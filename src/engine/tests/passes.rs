@@ -6,7 +6,9 @@ mod programs;
 
 use common::Numbers;
 use ironhorn_engine::core::{Array, DType, Dim, Shape, Spec};
+use ironhorn_engine::ops::gradients::gradients;
 use ironhorn_engine::ops::graph::DimRule;
+use ironhorn_engine::ops::linalg::epilogue::{Epilogue, activate};
 use ironhorn_engine::ops::math::cast::Cast;
 use ironhorn_engine::ops::shape::iota::Iota;
 use ironhorn_engine::ops::shape::slice::slice_like;
@@ -16,6 +18,7 @@ use ironhorn_engine::program::passes::{self, PASSES};
 use ironhorn_engine::program::verify::verify;
 use ironhorn_engine::program::{Program, show};
 use ironhorn_kernels::cpu::elementwise::Scalar;
+use ironhorn_kernels::cpu::gemm::Activation;
 use programs::{Ints, Sample, assert_same, interpret, op, random};
 
 /// Casts to float32 may be rounded before or after a neighbour; beside them everything is float64.
@@ -123,10 +126,101 @@ fn a_bias_and_a_relu_move_into_the_product() {
     let y = graph.elementwise(Scalar::Relu, &[sum]).unwrap();
     let program = optimised(graph.clone(), vec![y]);
     assert_eq!(names(&program), ["matmul"]);
-    assert!(matches!(&program.graph.nodes[0].op, Op::MatMul(op) if op.epilogue.bias && op.epilogue.relu));
+    assert!(matches!(&program.graph.nodes[0].op, Op::MatMul(op) if op.epilogue == Epilogue {
+        bias: true,
+        residual: false,
+        activation: Activation::Relu,
+    }));
     // Somebody else reads the product.
     let program = optimised(graph, vec![y, product]);
     assert_eq!(names(&program), ["matmul", "fused_elementwise"]);
+}
+
+/// `activation(x weight + bias + y)`, with the sum read by nobody else or by one more reader.
+fn followed(activation: Activation, dtype: DType, read_twice: bool) -> Program {
+    let mut graph = Graph::new();
+    let spec = |sizes: &[usize]| Spec::known(sizes, dtype);
+    let (x, weight) = (graph.input(spec(&[4, 3])), graph.input(spec(&[3, 5])));
+    let (bias, y) = (graph.input(spec(&[5])), graph.input(spec(&[4, 5])));
+    let product = graph.apply(op("matmul", &[]), &[x, weight]).unwrap();
+    let sum = graph.add(product, bias).unwrap();
+    let sum = graph.add(y, sum).unwrap();
+    let out = activate(&mut graph, activation, sum).unwrap();
+    Program::new(graph, if read_twice { vec![out, sum] } else { vec![out] }, Vec::new())
+}
+
+#[test]
+fn residuals_and_activations_move_into_the_product() {
+    let mut numbers = Numbers(9);
+    let inputs: Vec<Array> = [&[4, 3][..], &[3, 5], &[5], &[4, 5]].iter().map(|sizes| numbers.float64(sizes)).collect();
+    for activation in Activation::ALL {
+        let program = followed(activation, DType::Float64, false);
+        let found = passes::run(program.clone()).unwrap();
+        assert_eq!(names(&found), ["matmul"], "{activation:?}");
+        let wanted = Epilogue { bias: true, residual: true, activation };
+        assert!(matches!(&found.graph.nodes[0].op, Op::MatMul(op) if op.epilogue == wanted));
+        let all = evaluate(&program, &inputs).unwrap();
+        assert_same(&evaluate(&found, &inputs).unwrap()[0], &all[0], TOLERANCE, &format!("{activation:?}"));
+        assert_eq!(names(&passes::run(followed(activation, DType::Float32, false)).unwrap()), ["matmul"]);
+        // Somebody else reads what the activation is applied to.
+        if activation != Activation::Linear {
+            let found = passes::run(followed(activation, DType::Float64, true)).unwrap();
+            assert_eq!(found.graph.nodes[0].op.name(), "matmul");
+            assert_eq!(found.graph.nodes.len(), 2, "{activation:?}");
+            let both = evaluate(&found, &inputs).unwrap();
+            assert_same(&both[0], &all[0], TOLERANCE, &format!("{activation:?}"));
+        }
+    }
+}
+
+/// A clip at 0 and 6 is a relu6, wherever the bounds stand; a clip at other numbers is not.
+#[test]
+fn clips_move_into_the_product() {
+    for (upper, nodes) in [(6.0, 1), (5.0, 2)] {
+        let mut graph = Graph::new();
+        let x = matrix(&mut graph);
+        let weight = graph.input(Spec::known(&[3, 5], DType::Float32));
+        let product = graph.apply(op("matmul", &[]), &[x, weight]).unwrap();
+        let (zero, upper) = (graph.scalar(0.0, DType::Float32).unwrap(), graph.scalar(upper, DType::Float32).unwrap());
+        let positive = graph.elementwise(Scalar::Maximum, &[zero, product]).unwrap();
+        let y = graph.elementwise(Scalar::Minimum, &[upper, positive]).unwrap();
+        let program = optimised(graph, vec![y]);
+        assert_eq!(program.graph.nodes.len(), nodes, "{}", show::show(&program));
+    }
+}
+
+/// `a + a w`: the sum may not be written over what other rows of the product still read.
+#[test]
+fn a_residual_that_the_product_reads_keeps_its_memory() {
+    let mut graph = Graph::new();
+    let spec = |sizes: &[usize]| Spec::known(sizes, DType::Float64);
+    let (input, weight) = (graph.input(spec(&[200, 64])), graph.input(spec(&[64, 64])));
+    let a = graph.elementwise(Scalar::Sin, &[input]).unwrap();
+    let product = graph.apply(op("matmul", &[]), &[a, weight]).unwrap();
+    let y = graph.add(a, product).unwrap();
+    let program = Program::new(graph, vec![y], Vec::new());
+    let found = passes::run(program.clone()).unwrap();
+    assert_eq!(names(&found), ["sin", "matmul"]);
+    let mut numbers = Numbers(4);
+    let inputs = [numbers.float64(&[200, 64]), numbers.float64(&[64, 64])];
+    let wanted = evaluate(&program, &inputs).unwrap();
+    assert_same(&evaluate(&found, &inputs).unwrap()[0], &wanted[0], TOLERANCE, "residual");
+}
+
+/// relu6, sigmoid and tanh are in the store while training too, because their derivatives read the output.
+#[test]
+fn derivatives_that_read_the_output_let_activations_move() {
+    for rule in [Scalar::Relu, Scalar::Relu6, Scalar::Sigmoid, Scalar::Tanh] {
+        let mut graph = Graph::new();
+        let x = matrix(&mut graph);
+        let weight = graph.input(Spec::known(&[3, 5], DType::Float32));
+        let product = graph.apply(op("matmul", &[]), &[x, weight]).unwrap();
+        let y = graph.elementwise(rule, &[product]).unwrap();
+        let total = graph.apply(op("reduce", &[("kind", programs::text("sum"))]), &[y]).unwrap();
+        let gradient = gradients(&mut graph, &[(total, None)], &[weight]).unwrap()[0].unwrap();
+        let program = optimised(graph, vec![total, gradient]);
+        assert!(!names(&program).contains(&rule.name()), "{}", show::show(&program));
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Convolutions and their gradients, along one to three axes.
 
 use ironhorn_kernels::cpu::conv::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape};
-use ironhorn_kernels::cpu::gemm::{Activation, Epilogue};
+use ironhorn_kernels::cpu::gemm::Epilogue;
 use ironhorn_kernels::cpu::simd::Isa;
 
-use super::{Cost, Io, Lowered, Lowering, Prepare, floats};
+use super::{Cost, Io, Lowered, Lowering, Prepare, addends, floats};
 use crate::core::{Error, Result, Spec};
 use crate::ops::nn::conv::{Conv, ConvKernelGrad};
 
@@ -47,11 +47,16 @@ fn cost(shape: &ConvShape, element: usize) -> Cost {
 
 pub fn forward(isa: Isa, op: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let shape = geometry(op, &inputs[0], &inputs[1])?;
-    let activation = if op.epilogue.relu { Activation::Relu } else { Activation::Linear };
-    let kernel = ConvForward::new(shape, Epilogue { accumulate: false, activation });
+    let (epilogue, in_place) = (op.epilogue, op.epilogue.positions().1);
+    let kernel = ConvForward::new(shape, Epilogue { accumulate: false, activation: epilogue.activation });
+    if epilogue.residual && !kernel.adds_residual() {
+        return Ok(None);
+    }
     let (x_len, w_len, y_len) = (shape.input_elements(), shape.weight_elements(), shape.output_elements());
-    let has_bias = op.epilogue.bias;
-    let cost = cost(&shape, outputs[0].dtype.size());
+    let mut cost = cost(&shape, outputs[0].dtype.size());
+    if epilogue.residual {
+        cost.bytes += outputs[0].bytes()? as f64;
+    }
     floats!(outputs[0].dtype, T => {
         let prepare = Prepare { inputs: vec![1], phases: 1, bytes: kernel.prepared::<T>(), layout: kernel.layout() };
         let (packing, chunks, packed) = (kernel.prepare_chunks(), kernel.chunks(), prepare.bytes > 0);
@@ -62,14 +67,15 @@ pub fn forward(isa: Isa, op: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Loweri
                     kernel.prepare::<T>(isa, chunk, io.input::<T>(1, w_len), io.prepared::<T>());
                 } else {
                     let w = if packed { &[] } else { io.input::<T>(1, w_len) };
-                    let bias = has_bias.then(|| io.input::<T>(2, shape.output_channels));
+                    let addends = addends::<T>(epilogue, io, shape.output_channels, y_len);
                     let (x, y) = (io.input::<T>(0, x_len), io.output::<T>(0, y_len));
-                    kernel.run::<T>(isa, chunk, x, w, bias.into(), y, io.prepared::<T>());
+                    kernel.run::<T>(isa, chunk, x, w, addends, y, io.prepared::<T>());
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost)))
+        let lowered = Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost);
+        Ok(Some(lowered.in_place(in_place.into_iter().collect())))
     })
 }
 

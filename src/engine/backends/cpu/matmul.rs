@@ -1,9 +1,9 @@
 //! Matrix products.
 
-use ironhorn_kernels::cpu::gemm::{self, Activation, Gemm, GemmShape, Matrix, Output};
+use ironhorn_kernels::cpu::gemm::{self, Gemm, GemmShape, Matrix, Output};
 use ironhorn_kernels::cpu::simd::Isa;
 
-use super::{Cost, Io, Lowered, Lowering, floats};
+use super::{Cost, Io, Lowered, Lowering, addends, floats};
 use crate::core::Spec;
 use crate::ops::linalg::matmul::MatMul;
 
@@ -38,29 +38,30 @@ pub fn lower(isa: Isa, op: &MatMul, inputs: &[Spec], outputs: &[Spec]) -> Loweri
         b: layout(k, n, op.transpose_b, if batch == 1 { 0 } else { stride(b_batches, k * n) }),
         c: Output { row_stride: n, batch_stride: m * n },
     };
-    let activation = if op.epilogue.relu { Activation::Relu } else { Activation::Linear };
-    let kernel = Gemm::new(shape, gemm::Epilogue { accumulate: false, activation });
+    let (epilogue, in_place) = (op.epilogue, op.epilogue.positions().1);
+    let kernel = Gemm::new(shape, gemm::Epilogue { accumulate: false, activation: epilogue.activation });
     let (a_len, b_len, c_len) =
         (inputs[0].shape.elements()?, inputs[1].shape.elements()?, outputs[0].shape.elements()?);
-    let has_bias = op.epilogue.bias;
-    let bytes = (a_len + b_len + c_len) as f64 * outputs[0].dtype.size() as f64;
+    let residual = if epilogue.residual { c_len } else { 0 };
+    let bytes = (a_len + b_len + c_len + residual) as f64 * outputs[0].dtype.size() as f64;
     let cost = Cost { flops: 2.0 * (batch * m * n * k) as f64, bytes };
     floats!(outputs[0].dtype, T => {
         let (chunks, finish, scratch) = (kernel.chunks(), kernel.finish_chunks(), kernel.scratch::<T>());
         let run = move |phase: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`.
             unsafe {
-                let bias = has_bias.then(|| io.input::<T>(2, n));
+                let addends = addends::<T>(epilogue, io, n, c_len);
                 let c = io.output::<T>(0, c_len);
                 if phase == 0 {
                     let (a, b) = (io.input::<T>(0, a_len), io.input::<T>(1, b_len));
-                    kernel.run::<T>(isa, chunk, a, b, bias.into(), c, io.scratch::<T>());
+                    kernel.run::<T>(isa, chunk, a, b, addends, c, io.scratch::<T>());
                 } else {
-                    kernel.finish::<T>(isa, chunk, bias.into(), c, io.scratch::<T>());
+                    kernel.finish::<T>(isa, chunk, addends, c, io.scratch::<T>());
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(chunks, run).then(finish).scratch(scratch).cost(cost)))
+        let lowered = Lowered::new(chunks, run).then(finish).scratch(scratch).cost(cost);
+        Ok(Some(lowered.in_place(in_place.into_iter().collect())))
     })
 }

@@ -22,11 +22,13 @@ mod softmax;
 mod update;
 
 use ironhorn_kernels::cpu::elementwise::Element;
+use ironhorn_kernels::cpu::gemm::{Addends, Residual};
 use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Backend, Cost, Io, Kernel, Prepare};
 use crate::core::{DType, Error, Result, Spec};
 use crate::ops::Op;
+use crate::ops::linalg::epilogue::Epilogue;
 use lowered::{Lowered, floats};
 
 /// The processor, with the instruction set its kernels use.
@@ -141,6 +143,21 @@ pub fn element(dtype: DType) -> Element {
         DType::Bfloat16 => Element::Bf16,
         DType::Float32 => Element::F32,
         DType::Float64 => Element::F64,
+    }
+}
+
+/// What the epilogue of a product reads: a bias of `columns` elements, a residual as long as the output.
+///
+/// # Safety
+/// The epilogue's inputs follow the product's two, have these lengths, and hold elements of `T`.
+unsafe fn addends<T>(epilogue: Epilogue, io: &Io, columns: usize, length: usize) -> Addends<'_, T> {
+    let (bias, residual) = epilogue.positions();
+    // SAFETY: by this function's contract. The plan lets the output share the residual's memory only whole.
+    unsafe {
+        Addends {
+            bias: bias.map(|index| io.input::<T>(index, columns)),
+            residual: residual.map(|index| Residual::from_raw(io.inputs[index].cast::<T>(), length)),
+        }
     }
 }
 

@@ -1,42 +1,14 @@
 //! `matmul(a, b)`: `(.., m, k) x (.., k, n) -> (.., m, n)`, leading axes broadcast; either operand may be read transposed.
 //!
 //! Gradients: `da = g b^T`, `db = a^T g`, each read transposed where the operand was, summed over broadcast axes.
-//! With an epilogue the op is `activation(a b + bias)`, made by the `fuse_epilogue` pass after gradients are written.
+//! With an epilogue the op is `activation(a b + bias + residual)`, made by the `fuse_epilogue` pass after gradients are written.
 
-use ironhorn_kernels::cpu::elementwise::Scalar;
-
+use super::epilogue::Epilogue;
 use crate::core::{Dim, Error, Result, Shape, Spec};
 use crate::ops::nn::half_by_float32;
 use crate::ops::shape::broadcast::Broadcast;
 use crate::ops::shape::reshape::Reshape;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float};
-
-/// What is done to a product before it is stored.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Epilogue {
-    /// A third input of shape `(n,)` is added.
-    pub bias: bool,
-    /// `max(y, 0)` is applied.
-    pub relu: bool,
-}
-
-impl Epilogue {
-    pub fn is_empty(self) -> bool {
-        self == Epilogue::default()
-    }
-
-    /// The epilogue in ops.
-    pub fn decompose(self, graph: &mut Graph, product: Value, bias: Option<&Value>) -> Result<Value> {
-        let mut y = product;
-        if let (true, Some(&bias)) = (self.bias, bias) {
-            y = graph.add(y, bias)?;
-        }
-        if self.relu {
-            y = graph.elementwise(Scalar::Relu, &[y])?;
-        }
-        Ok(y)
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct MatMul {
@@ -57,7 +29,7 @@ impl Operation for MatMul {
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
-        super::super::expect_inputs(inputs, 2 + usize::from(self.epilogue.bias))?;
+        super::super::expect_inputs(inputs, 2 + self.epilogue.inputs())?;
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
         if a.rank() < 2 || b.rank() < 2 {
             return Err(Error::shape(format!("operands must have at least 2 axes, got {a} and {b}")));
@@ -120,7 +92,7 @@ impl Operation for MatMul {
         let plain = MatMul { epilogue: Epilogue::default(), ..self.clone() };
         if !self.epilogue.is_empty() {
             let product = graph.apply(plain, &inputs[..2]);
-            return Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, inputs.get(2))?])));
+            return Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, &inputs[2..])?])));
         }
         if let Some(result) = half_by_float32(plain.clone(), graph, inputs) {
             return Some(result);

@@ -1,3 +1,4 @@
 //! Linear algebra.
 
+pub mod epilogue;
 pub mod matmul;

@@ -10,7 +10,7 @@
 
 use super::half_by_float32;
 use crate::core::{Dim, Error, Result, Shape, Spec};
-use crate::ops::linalg::matmul::Epilogue;
+use crate::ops::linalg::epilogue::Epilogue;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float, expect_inputs};
 
 /// How much is padded around the spatial axes.
@@ -169,7 +169,7 @@ impl Operation for Conv {
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
-        expect_inputs(inputs, 2 + usize::from(self.epilogue.bias))?;
+        expect_inputs(inputs, 2 + self.epilogue.inputs())?;
         let dtype = expect_float(inputs)?;
         Ok(vec![Spec::new(self.infer_shape(&inputs[0].shape, &inputs[1].shape)?, dtype)])
     }
@@ -192,7 +192,7 @@ impl Operation for Conv {
             return half_by_float32(self.clone(), graph, inputs);
         }
         let product = graph.apply(self.plain(), &inputs[..2]);
-        Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, inputs.get(2))?])))
+        Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, &inputs[2..])?])))
     }
 
     fn promotion(&self) -> Promotion {

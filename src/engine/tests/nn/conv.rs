@@ -1,9 +1,10 @@
 //! Convolution and its gradients.
 
 use ironhorn_engine::core::{Array, DType};
-use ironhorn_engine::ops::linalg::matmul::Epilogue;
+use ironhorn_engine::ops::linalg::epilogue::Epilogue;
 use ironhorn_engine::ops::nn::conv::{Conv, ConvInputGrad, ConvKernelGrad, Padding};
 use ironhorn_engine::ops::nn::conv_transpose::ConvTranspose;
+use ironhorn_kernels::cpu::gemm::Activation;
 
 use crate::check::{Lcg, assert_close, cast, check_decomposition, check_gradients, numbers, run};
 
@@ -85,12 +86,28 @@ fn bias_and_relu_are_what_follows_the_sum() {
     let mut random = Lcg(3);
     let inputs = [random.floats(&[2, 6, 6, 3]), random.floats(&[3, 3, 3, 5]), random.floats(&[5])];
     let mut op = conv(&[1, 1], Padding::Same, &[1, 1], 1);
-    op.epilogue = Epilogue { bias: true, relu: true };
+    op.epilogue = Epilogue { bias: true, residual: false, activation: Activation::Relu };
     check_decomposition(op, &inputs, 1e-12);
     let line = [random.floats(&[2, 6, 3]), random.floats(&[3, 3, 5]), random.floats(&[5])];
     let mut op = conv(&[1], Padding::Valid, &[1], 1);
-    op.epilogue = Epilogue { bias: true, relu: false };
+    op.epilogue = Epilogue { bias: true, ..Epilogue::default() };
     check_decomposition(op, &line, 1e-12);
+}
+
+#[test]
+fn residuals_and_activations_are_what_follows_the_sum() {
+    let mut random = Lcg(13);
+    let inputs =
+        [random.floats(&[2, 6, 6, 3]), random.floats(&[3, 3, 3, 5]), random.floats(&[5]), random.floats(&[2, 6, 6, 5])];
+    let depthwise = [random.floats(&[2, 6, 6, 3]), random.floats(&[3, 3, 1, 3]), random.floats(&[2, 6, 6, 3])];
+    for activation in Activation::ALL {
+        let mut op = conv(&[1, 1], Padding::Same, &[1, 1], 1);
+        op.epilogue = Epilogue { bias: true, residual: true, activation };
+        check_decomposition(op, &inputs, 1e-6);
+        let mut op = conv(&[1, 1], Padding::Same, &[1, 1], 3);
+        op.epilogue = Epilogue { bias: false, residual: true, activation };
+        check_decomposition(op, &depthwise, 1e-6);
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::for_each_isa_fused;
 pub trait Number: Storage + PartialOrd {
     const ZERO: Self;
     const ONE: Self;
+    const SIX: Self;
     fn negative(self) -> Self;
     fn absolute(self) -> Self;
     fn sign(self) -> Self;
@@ -82,6 +83,7 @@ macro_rules! integer {
         $(impl Number for $t {
             const ZERO: Self = 0;
             const ONE: Self = 1;
+            const SIX: Self = 6;
             #[inline(always)]
             fn negative(self) -> Self {
                 self.wrapping_neg()
@@ -217,6 +219,7 @@ macro_rules! real {
             impl Number for $t {
                 const ZERO: Self = 0.0;
                 const ONE: Self = 1.0;
+                const SIX: Self = 6.0;
                 #[inline(always)]
                 fn negative(self) -> Self {
                     -self
@@ -481,6 +484,10 @@ elementwise_table! {
         Sign "sign" |x| x.sign();
         Square "square" |x| x.multiply(x);
         Relu "relu" |x| if x < <T as Number>::ZERO { <T as Number>::ZERO } else { x };
+        Relu6 "relu6" |x| {
+            let positive = if x < <T as Number>::ZERO { <T as Number>::ZERO } else { x };
+            if positive > <T as Number>::SIX { <T as Number>::SIX } else { positive }
+        };
     }
     FloatUnary {
         Sqrt "sqrt" |x| x.sqrt();
@@ -535,6 +542,11 @@ elementwise_table! {
         Power "power" |x, y| x.power(y);
         /// Of relu's output `x`, the gradient `y` where relu let its input pass.
         ReluGradient "relu_grad" |x, y| if x > <T as Number>::ZERO { y } else { <T as Number>::ZERO };
+        /// Of relu6's output `x`, likewise.
+        Relu6Gradient "relu6_grad" |x, y| {
+            let passed = x > <T as Number>::ZERO && x < <T as Number>::SIX;
+            if passed { y } else { <T as Number>::ZERO }
+        };
     }
     OrderBinary {
         Maximum "maximum" |x, y| x.maximum(y);

@@ -75,6 +75,7 @@ fn reference(op: Scalar, x: f64, y: f64, z: f64) -> f64 {
         Scalar::Sign => truth(i8::from(x > 0.0) - i8::from(x < 0.0)),
         Scalar::Square => x * x,
         Scalar::Relu => x.max(0.0),
+        Scalar::Relu6 => x.clamp(0.0, 6.0),
         Scalar::Sqrt => x.sqrt(),
         Scalar::Rsqrt => 1.0 / x.sqrt(),
         Scalar::Reciprocal => 1.0 / x,
@@ -151,6 +152,13 @@ fn reference(op: Scalar, x: f64, y: f64, z: f64) -> f64 {
         Scalar::Power => x.powf(y),
         Scalar::ReluGradient => {
             if x > 0.0 {
+                y
+            } else {
+                0.0
+            }
+        }
+        Scalar::Relu6Gradient => {
+            if x > 0.0 && x < 6.0 {
                 y
             } else {
                 0.0

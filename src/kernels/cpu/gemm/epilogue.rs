@@ -37,6 +37,19 @@ pub enum Activation {
 }
 
 impl Activation {
+    pub const ALL: [Activation; 10] = [
+        Activation::Linear,
+        Activation::Relu,
+        Activation::Relu6,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Silu,
+        Activation::Softplus,
+        Activation::Elu,
+        Activation::Gelu,
+        Activation::GeluTanh,
+    ];
+
     /// Whether tiles apply it themselves.
     pub(crate) fn in_store(self) -> bool {
         matches!(self, Activation::Linear | Activation::Relu | Activation::Relu6)
