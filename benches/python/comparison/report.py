@@ -1,0 +1,152 @@
+"""Rows of medians, what they are beside the best peer, and their tables as text and as Markdown."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import statistics
+from typing import Any
+
+from comparison.peers import OURS, PEERS
+
+BEGIN, END = "<!-- compare.py -->", "<!-- /compare.py -->"
+
+
+@dataclasses.dataclass
+class Row:
+    """One measure of all peers.
+
+    Args:
+        workload: What was run.
+        measure: What of it was measured.
+        unit: Unit of the values; what ends in `/s` is better when it is more, all else when it is less.
+        values: The repeats of each peer.
+        settings: The setting that was a peer's fastest, where there was a choice.
+        refused: Why a peer has no value.
+        operations: Floating-point operations of one unit, where they are known.
+    """
+
+    workload: str
+    measure: str
+    unit: str
+    values: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    settings: dict[str, str] = dataclasses.field(default_factory=dict)
+    refused: dict[str, str] = dataclasses.field(default_factory=dict)
+    operations: float = 0.0
+
+    def median(self, peer: str) -> float:
+        """A peer's median."""
+        return statistics.median(self.values[peer])
+
+    def ratio(self) -> tuple[float, str] | None:
+        """How many times faster (or smaller) than the best peer Ironhorn is, and who that is."""
+        others = {peer: self.median(peer) for peer in self.values if peer != OURS}
+        if OURS not in self.values or not others:
+            return None
+        if self.unit.endswith("/s"):
+            best = max(others, key=others.__getitem__)
+            return self.median(OURS) / others[best], best
+        best = min(others, key=others.__getitem__)
+        return others[best] / self.median(OURS), best
+
+    def cell(self, peer: str) -> str:
+        """A peer's median, and in brackets its least and its most."""
+        if peer in self.refused:
+            return "refused"
+        if peer not in self.values:
+            return ""
+        digits = 2 if self.median(peer) < 10 else 1 if self.median(peer) < 100 else 0
+        low, middle, high = (
+            f"{value:,.{digits}f}" for value in (min(self.values[peer]), self.median(peer), max(self.values[peer]))
+        )
+        return middle if len(self.values[peer]) == 1 else f"{middle} ({low}-{high})"
+
+    def share(self, peak: float) -> str:
+        """How much of the machine's rate Ironhorn reaches."""
+        if not self.operations or OURS not in self.values:
+            return ""
+        return f"{100 * self.operations * self.median(OURS) / peak:.0f} %"
+
+
+@dataclasses.dataclass
+class Report:
+    """All that a run found.
+
+    Args:
+        machine: Lines on machine, versions and command.
+        peak: Floating-point operations a second of a large matrix product.
+        rows: The rows, in the order in which they were measured.
+        notes: Sentences, by what they are about.
+    """
+
+    machine: list[str]
+    peak: float
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Add a row in the place of an earlier one of that name."""
+        names = [(other.workload, other.measure) for other in self.rows]
+        if (row.workload, row.measure) in names:
+            self.rows[names.index((row.workload, row.measure))] = row
+        else:
+            self.rows.append(row)
+        for peer, setting in row.settings.items():
+            if setting:
+                self.notes[f"{row.workload} {row.measure} {peer}"] = (
+                    f"{row.workload}, {row.measure}: {PEERS[peer]} is fastest with {setting}."
+                )
+        for peer, reason in row.refused.items():
+            self.notes[f"{row.workload} refused {peer}"] = f"{row.workload}: {PEERS[peer]} is refused: {reason}."
+
+    def table(self) -> list[list[str]]:
+        """Head and rows as text."""
+        present = [peer for peer in PEERS if any(peer in row.values or peer in row.refused for row in self.rows)]
+        head = [
+            "workload",
+            "measure",
+            "unit",
+            *(PEERS[peer] for peer in present),
+            "Ironhorn / best peer",
+            "of the peak",
+        ]
+        lines = [head]
+        for row in self.rows:
+            ratio = row.ratio()
+            beside = f"{ratio[0]:.2f}x {PEERS[ratio[1]]}" if ratio else ""
+            cells = [row.cell(peer) for peer in present]
+            lines.append([row.workload, row.measure, row.unit, *cells, beside, row.share(self.peak)])
+        return lines
+
+    def text(self) -> str:
+        """The report for a terminal."""
+        table = self.table()
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
+        return "\n".join([*self.machine, "", *(line.rstrip() for line in lines), "", *self.notes.values()])
+
+    def markdown(self) -> str:
+        """The report as Markdown."""
+        head, *rows = self.table()
+        lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3), *rows]
+        notes = [f"- {note}" for note in self.notes.values()]
+        return "\n".join([*self.machine, "", *(f"| {' | '.join(line)} |" for line in lines), "", *notes])
+
+    def write_markdown(self, file: pathlib.Path) -> None:
+        """Put the report between the markers of a document."""
+        text, found = re.subn(
+            f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{self.markdown()}\n{END}", file.read_text(), flags=re.DOTALL
+        )
+        if not found:
+            raise SystemExit(f"{file} has no lines {BEGIN} and {END}")
+        file.write_text(text)
+
+    def save(self, file: pathlib.Path) -> None:
+        """Keep rows and notes for a later run."""
+        file.write_text(json.dumps({"rows": [dataclasses.asdict(row) for row in self.rows], "notes": self.notes}))
+
+    def load(self, file: pathlib.Path) -> None:
+        """Begin with the rows and notes of an earlier run."""
+        kept: dict[str, Any] = json.loads(file.read_text())
+        self.rows = [Row(**row) for row in kept["rows"]]
+        self.notes = kept["notes"]
