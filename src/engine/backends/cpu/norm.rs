@@ -1,18 +1,20 @@
 //! Batch normalisation.
 //!
 //! ```text
-//! forward    moments of chunks | merge them, make scale and shift | y = x scale + shift
-//! backward   sums of chunks    | merge them into d gamma, d beta  | dx
+//! forward    moments of chunks | merge them, make scale and shift | y = relu(x scale + shift + residual)
+//! backward   [scale and shift] | sums of chunks | merge them into d gamma, d beta | dx
 //! ```
+//!
+//! Each pass walks the chunks against the direction of the one before: what that left in the cache is met first.
 
 use ironhorn_kernels::cpu::disjoint::Disjoint;
 use ironhorn_kernels::cpu::float::Float;
-use ironhorn_kernels::cpu::norm::{self as kernels, Normalisation};
+use ironhorn_kernels::cpu::norm::{self as kernels, Arriving, Normalisation, Residual};
 use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Io, Lowered, Lowering, floats, streaming};
 use crate::core::{Error, Result, Spec};
-use crate::ops::nn::batch_norm::{BatchNormGrad, BatchNormTrain};
+use crate::ops::nn::batch_norm::{BatchNormGrad, BatchNormTrain, Gate};
 
 fn rows(x: &Spec) -> Result<(usize, usize)> {
     let sizes = x.shape.concrete()?;
@@ -60,8 +62,8 @@ unsafe fn give<T: Copy>(io: &Io, index: usize, values: &[T]) {
 
 pub fn train(isa: Isa, op: &BatchNormTrain, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let (rows, channels) = rows(&inputs[0])?;
-    let weighted = inputs.len() > 3;
-    let epsilon = op.epsilon.0;
+    let (weights, residual) = op.optional(inputs.len());
+    let (epsilon, relu) = (op.epsilon.0, op.relu);
     let elements = rows * channels;
     let mut cost = streaming(inputs, outputs, 8.0)?;
     cost.bytes += inputs[0].bytes()? as f64;
@@ -71,14 +73,14 @@ pub fn train(isa: Isa, op: &BatchNormTrain, inputs: &[Spec], outputs: &[Spec]) -
         let scratch = scratch_bytes(&kernel, 4, channels);
         let run = move |phase: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`; the second phase has one chunk and writes the vectors, which are
-            // only read in the third.
+            // only read in the third, where `y` may be the residual's memory.
             unsafe {
                 let (x, sums) = (io.input::<T>(0, elements), sums(io, &kernel));
                 let vectors = vectors(io, &kernel, 4 * channels);
                 match phase {
                     0 => {
-                        let weights = weighted.then(|| io.input::<T>(3, rows));
-                        kernel.run_moments(isa, chunk, x, weights, sums);
+                        let weights = weights.map(|index| io.input::<T>(index, rows));
+                        kernel.run_moments(isa, chunks - 1 - chunk, x, weights, sums);
                     }
                     1 => {
                         let (moments, factors) = vectors.range(0..4 * channels).split_at_mut(2 * channels);
@@ -94,20 +96,26 @@ pub fn train(isa: Isa, op: &BatchNormTrain, inputs: &[Spec], outputs: &[Spec]) -
                     _ if io.wants(0) => {
                         let factors = std::slice::from_raw_parts(vectors.as_ptr().add(2 * channels), 2 * channels);
                         let (scale, shift) = factors.split_at(channels);
-                        kernel.run_apply(isa, chunk, x, scale, shift, io.output::<T>(0, elements));
+                        let residual = match residual {
+                            None => Residual::None,
+                            Some(index) if std::ptr::eq(io.inputs[index], io.outputs[0]) => Residual::InPlace,
+                            Some(index) => Residual::Add(io.input::<T>(index, elements)),
+                        };
+                        kernel.run_apply(isa, chunk, x, scale, shift, residual, relu, io.output::<T>(0, elements));
                     }
                     _ => {}
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(chunks, run).then(1).then(chunks).scratch(scratch).cost(cost)))
+        let lowered = Lowered::new(chunks, run).then(1).then(chunks).scratch(scratch).cost(cost);
+        Ok(Some(lowered.in_place(residual.into_iter().collect())))
     })
 }
 
 pub fn gradient(isa: Isa, op: &BatchNormGrad, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let (rows, channels) = rows(&inputs[1])?;
-    let weighted = inputs.len() > 5;
+    let (places, gate) = (op.optional(inputs.len()), op.gate);
     let epsilon = op.epsilon.0;
     let elements = rows * channels;
     let mut cost = streaming(inputs, outputs, 12.0)?;
@@ -115,36 +123,65 @@ pub fn gradient(isa: Isa, op: &BatchNormGrad, inputs: &[Spec], outputs: &[Spec])
     floats!(outputs[0].dtype, T => {
         let kernel = kernels::BatchNorm::<T>::new(rows, channels);
         let chunks = kernel.chunks();
-        let scratch = scratch_bytes(&kernel, 2, channels);
+        // The gate's factors, the gradients of gamma and beta, the factors of dx.
+        let scratch = scratch_bytes(&kernel, 8, channels);
         let run = move |phase: usize, chunk: usize, io: &Io| {
-            // SAFETY: by the contract of `Kernel::run`; the second phase has one chunk and writes the vectors, which are
-            // only read in the third.
+            // SAFETY: by the contract of `Kernel::run`; phases of one chunk write vectors, which later ones only read. `dx`,
+            // which the last phase writes, may be the memory of `g`, which is then read through it.
             unsafe {
-                let (g, x) = (io.input::<T>(0, elements), io.input::<T>(1, elements));
+                let x = io.input::<T>(1, elements);
                 let (mean, variance) = (io.input::<T>(3, channels), io.input::<T>(4, channels));
                 let by = Normalisation { mean, variance, epsilon: epsilon as T };
-                let (sums, vectors) = (sums(io, &kernel), vectors(io, &kernel, 2 * channels));
-                match phase {
-                    0 => kernel.run_gradient_sums(isa, chunk, x, g, mean, sums),
-                    1 => {
-                        let (d_gamma, d_beta) = vectors.range(0..2 * channels).split_at_mut(channels);
-                        kernel.finish_gradient_sums(by, d_gamma, d_beta, sums.range(0..sums.len()));
-                        give(io, 1, d_gamma);
-                        give(io, 2, d_beta);
-                    }
-                    _ if io.wants(0) => {
-                        let weights = weighted.then(|| io.input::<T>(5, rows));
-                        let total = weights.map_or(rows as f64, |weights| weights.iter().map(|w| w.to_f64()).sum());
-                        let (d_gamma, d_beta) =
-                            std::slice::from_raw_parts(vectors.as_ptr(), 2 * channels).split_at(channels);
-                        let (gamma, dx) = (Some(io.input::<T>(2, channels)), io.output::<T>(0, elements));
-                        kernel.run_input_gradient(isa, chunk, x, g, weights, total, by, gamma, d_gamma, d_beta, dx);
-                    }
-                    _ => {}
+                let gamma = Some(io.input::<T>(2, channels));
+                let (sums, vectors) = (sums(io, &kernel), vectors(io, &kernel, 8 * channels));
+                if phase == 0 {
+                    let (scale, shift) = vectors.range(0..2 * channels).split_at_mut(channels);
+                    kernel.factors(by, gamma, places.gate.map(|index| io.input::<T>(index, channels)), scale, shift);
+                    return Ok(());
+                }
+                let weights = places.weights.map(|index| io.input::<T>(index, rows));
+                if phase == 2 {
+                    let (d, factors) = vectors.range(2 * channels..8 * channels).split_at_mut(2 * channels);
+                    let (d_gamma, d_beta) = d.split_at_mut(channels);
+                    kernel.finish_gradient_sums(by, d_gamma, d_beta, sums.range(0..sums.len()));
+                    let total = weights.map_or(rows as f64, |weights| weights.iter().map(|w| w.to_f64()).sum());
+                    kernel.gradient_factors(by, gamma, d_gamma, d_beta, total, factors);
+                    give(io, 1, d_gamma);
+                    give(io, 2, d_beta);
+                    return Ok(());
+                }
+                let known = |first: usize, count: usize| {
+                    std::slice::from_raw_parts(vectors.as_ptr().add(first * channels), count * channels)
+                };
+                let passes_on = io.outputs.len() > 3 && io.wants(3);
+                let arriving = Arriving {
+                    gradient: None,
+                    addend: places.addend.map(|index| io.input::<T>(index, elements)),
+                    gate: match (gate, places.gate) {
+                        (Gate::Output, Some(index)) => kernels::Gate::Output(io.input::<T>(index, elements)),
+                        (Gate::Beta, _) => kernels::Gate::Input { scale: known(0, 1), shift: known(1, 1) },
+                        _ => kernels::Gate::Open,
+                    },
+                };
+                if phase == 1 {
+                    let arriving = Arriving { gradient: Some(io.input::<T>(0, elements)), ..arriving };
+                    let passed = passes_on.then(|| io.output::<T>(3, elements));
+                    kernel.run_gradient_sums(isa, chunks - 1 - chunk, x, arriving, mean, passed, sums);
+                } else if io.wants(0) {
+                    let in_place = std::ptr::eq(io.inputs[0], io.outputs[0]);
+                    let arriving = if passes_on {
+                        Arriving::plain(std::slice::from_raw_parts(io.outputs[3].cast::<T>(), elements))
+                    } else {
+                        Arriving { gradient: (!in_place).then(|| io.input::<T>(0, elements)), ..arriving }
+                    };
+                    let dx = io.output::<T>(0, elements);
+                    kernel.run_input_gradient(isa, chunk, x, arriving, weights, known(4, 4), dx);
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(chunks, run).then(1).then(chunks).scratch(scratch).cost(cost)))
+        let prepare = usize::from(gate == Gate::Beta);
+        let lowered = Lowered::new(prepare, run).then(chunks).then(1).then(chunks);
+        Ok(Some(lowered.scratch(scratch).cost(cost).in_place(vec![0])))
     })
 }

@@ -1,10 +1,11 @@
-//! `batch_norm_train(x, gamma, beta[, weights])`: batch normalisation of the last axis by the batch's own moments
+//! `batch_norm_train(x, gamma, beta[, weights][, residual])`: batch normalisation of the last axis by the batch's own moments
 //! (Ioffe and Szegedy, 2015), with the moments as further results.
 //!
 //! ```text
 //! x (rows.., channels), gamma and beta (channels,), weights (rows..), ones when there are none; W = sum(weights)
 //! mean = sum(weights x) / W        variance = sum(weights (x - mean)^2) / W        both 0 when W is
 //! y = (x - mean) / sqrt(variance + epsilon) gamma + beta
+//! y = relu(y + residual)             either, both or none: the pass `fuse_batch_norm` moves them in, after gradients are written
 //! ```
 //!
 //! Gradient, with `n = (x - mean) / sqrt(variance + epsilon)`: `d beta = sum(g)`, `d gamma = sum(g n)`, and
@@ -108,27 +109,57 @@ impl Moments {
     fn normalized(&self, graph: &mut Graph) -> Result<Value> {
         graph.mul(self.centred, self.inverse)
     }
+
+    fn apply(&self, graph: &mut Graph, gamma: Value, beta: Value) -> Result<Value> {
+        let normalized = self.normalized(graph)?;
+        let scaled = graph.mul(normalized, gamma)?;
+        graph.add(scaled, beta)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct BatchNormTrain {
     pub epsilon: Real,
+    /// Whether the last input is added to `y`.
+    pub residual: bool,
+    /// Whether `y` ends in relu.
+    pub relu: bool,
+}
+
+impl BatchNormTrain {
+    pub fn new(epsilon: f64) -> BatchNormTrain {
+        BatchNormTrain { epsilon: Real(epsilon), residual: false, relu: false }
+    }
+
+    /// The places of the weights and of what is added to `y`, among so many inputs.
+    pub fn optional(&self, inputs: usize) -> (Option<usize>, Option<usize>) {
+        let weighted = inputs > 3 + usize::from(self.residual);
+        (weighted.then_some(3), self.residual.then(|| inputs - 1))
+    }
 }
 
 impl Operation for BatchNormTrain {
     const NAME: &'static str = "batch_norm_train";
 
     fn parse(attributes: &mut Attributes) -> Result<Self> {
-        Ok(BatchNormTrain { epsilon: Real(attributes.float("epsilon", 1e-3)?) })
+        Ok(BatchNormTrain::new(attributes.float("epsilon", 1e-3)?))
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
-        expect_inputs(inputs, if inputs.len() == 4 { 4 } else { 3 })?;
-        let (y, channel) = check(inputs[0], &[("gamma", inputs[1]), ("beta", inputs[2])], inputs.get(3))?;
+        let (weights, residual) = self.optional(inputs.len());
+        expect_inputs(inputs, 3 + usize::from(weights.is_some()) + usize::from(self.residual))?;
+        let weights = weights.map(|index| &inputs[index]);
+        let (y, channel) = check(inputs[0], &[("gamma", inputs[1]), ("beta", inputs[2])], weights)?;
+        if let Some(residual) = residual.map(|index| inputs[index]) {
+            expect_same("a residual", residual, &y)?;
+        }
         Ok(vec![y, channel.clone(), channel])
     }
 
     fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        if self.residual || self.relu {
+            return Err(Error::internal("gradients are written before a sum and relu are moved into a normalisation"));
+        }
         let moments_reached = context.gradients[1].is_some() || context.gradients[2].is_some();
         if moments_reached || context.wanted.get(3).is_some_and(|&wanted| wanted) {
             return gradients_of_decomposition(self, context);
@@ -136,7 +167,7 @@ impl Operation for BatchNormTrain {
         let g = context.gradient(0)?;
         let mut operands = vec![g, context.inputs[0], context.inputs[1], context.outputs[1], context.outputs[2]];
         operands.extend(context.inputs.get(3));
-        let found = context.graph.append(BatchNormGrad { epsilon: self.epsilon }, &operands)?;
+        let found = context.graph.append(BatchNormGrad::new(self.epsilon.0), &operands)?;
         let mut all: Vec<Option<Value>> = found.into_iter().map(Some).collect();
         all.resize(context.inputs.len(), None);
         Ok(all)
@@ -144,37 +175,104 @@ impl Operation for BatchNormTrain {
 
     fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
         let plain = |graph: &mut Graph| -> Result<Vec<Value>> {
-            let moments = Moments::write(graph, inputs[0], inputs.get(3), self.epsilon.0)?;
-            let normalized = moments.normalized(graph)?;
-            let scaled = graph.mul(normalized, inputs[1])?;
-            Ok(vec![graph.add(scaled, inputs[2])?, moments.mean, moments.variance])
+            let (weights, residual) = self.optional(inputs.len());
+            let moments = Moments::write(graph, inputs[0], weights.map(|index| &inputs[index]), self.epsilon.0)?;
+            let mut y = moments.apply(graph, inputs[1], inputs[2])?;
+            if let Some(residual) = residual {
+                y = graph.add(y, inputs[residual])?;
+            }
+            if self.relu {
+                y = graph.elementwise(Scalar::Relu, &[y])?;
+            }
+            Ok(vec![y, moments.mean, moments.variance])
         };
         half_by_float32(self.clone(), graph, inputs).or_else(|| Some(plain(graph)))
     }
 }
 
-/// The gradients of `x`, `gamma` and `beta` from that of `y`: `(g, x, gamma, mean, variance[, weights])`, where the moments
-/// are those of `x`.
+/// Fails unless `found` has type and shape of `y`.
+fn expect_same(what: &str, found: &Spec, y: &Spec) -> Result<()> {
+    if found.dtype == y.dtype && found.shape.agrees(&y.shape) {
+        Ok(())
+    } else {
+        Err(Error::shape(format!("{what} {found} for an output {y}")))
+    }
+}
+
+/// Which part of the gradient that arrives at relu goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Gate {
+    /// All of it: there is no relu.
+    #[default]
+    Open,
+    /// Where an input, the output of relu, is above 0.
+    Output,
+    /// Where `(x - mean) / sqrt(variance + epsilon) gamma + beta` is, `beta` an input: `y` made again.
+    Beta,
+}
+
+/// The gradients of `x`, `gamma` and `beta` from that of `y`: `(g, x, gamma, mean, variance[, weights][, output or
+/// beta][, addend])`, where the moments are those of `x`. With a gate or an addend, which the pass `fuse_batch_norm` moves in,
+/// the gradient of `y` is `gate(g + addend)`, and a further result.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct BatchNormGrad {
     pub epsilon: Real,
+    pub gate: Gate,
+    pub addend: bool,
+}
+
+/// The places of optional inputs.
+pub struct GradientInputs {
+    pub weights: Option<usize>,
+    pub gate: Option<usize>,
+    pub addend: Option<usize>,
+}
+
+impl BatchNormGrad {
+    pub fn new(epsilon: f64) -> BatchNormGrad {
+        BatchNormGrad { epsilon: Real(epsilon), gate: Gate::Open, addend: false }
+    }
+
+    /// Where things stand among so many inputs.
+    pub fn optional(&self, inputs: usize) -> GradientInputs {
+        let more = usize::from(self.gate != Gate::Open) + usize::from(self.addend);
+        let weights = (inputs > 5 + more).then_some(5);
+        let gate = (self.gate != Gate::Open).then(|| inputs - more);
+        GradientInputs { weights, gate, addend: self.addend.then(|| inputs - 1) }
+    }
+
+    /// Whether the gradient of `y` is a result.
+    pub fn passes_on(&self) -> bool {
+        self.addend || self.gate != Gate::Open
+    }
 }
 
 impl Operation for BatchNormGrad {
     const NAME: &'static str = "batch_norm_grad";
 
     fn parse(attributes: &mut Attributes) -> Result<Self> {
-        Ok(BatchNormGrad { epsilon: Real(attributes.float("epsilon", 1e-3)?) })
+        Ok(BatchNormGrad::new(attributes.float("epsilon", 1e-3)?))
     }
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
-        expect_inputs(inputs, if inputs.len() == 6 { 6 } else { 5 })?;
-        let channels = [("gamma", inputs[2]), ("mean", inputs[3]), ("variance", inputs[4])];
-        let (dx, channel) = check(inputs[1], &channels, inputs.get(5))?;
-        if inputs[0].dtype != dx.dtype || !inputs[0].shape.agrees(&dx.shape) {
-            return Err(Error::shape(format!("a gradient {} for an output {dx}", inputs[0])));
+        let places = self.optional(inputs.len());
+        let optional = [places.weights, places.gate, places.addend];
+        expect_inputs(inputs, 5 + optional.iter().flatten().count())?;
+        let mut channels = vec![("gamma", inputs[2]), ("mean", inputs[3]), ("variance", inputs[4])];
+        if let (Gate::Beta, Some(index)) = (self.gate, places.gate) {
+            channels.push(("beta", inputs[index]));
         }
-        Ok(vec![dx, channel.clone(), channel])
+        let (dx, channel) = check(inputs[1], &channels, places.weights.map(|index| &inputs[index]))?;
+        expect_same("a gradient", inputs[0], &dx)?;
+        if let (Gate::Output, Some(index)) = (self.gate, places.gate) {
+            expect_same("an output of relu", inputs[index], &dx)?;
+        }
+        if let Some(index) = places.addend {
+            expect_same("a gradient", inputs[index], &dx)?;
+        }
+        let mut results = vec![dx.clone(), channel.clone(), channel];
+        results.extend(self.passes_on().then_some(dx));
+        Ok(results)
     }
 
     fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
@@ -184,8 +282,20 @@ impl Operation for BatchNormGrad {
     /// Makes the moments from `x` again, so that derivatives go through them.
     fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
         let plain = |graph: &mut Graph| -> Result<Vec<Value>> {
-            let (g, x, gamma) = (inputs[0], inputs[1], inputs[2]);
-            let moments = Moments::write(graph, x, inputs.get(5), self.epsilon.0)?;
+            let places = self.optional(inputs.len());
+            let (mut g, x, gamma) = (inputs[0], inputs[1], inputs[2]);
+            let weights = places.weights.map(|index| &inputs[index]);
+            let moments = Moments::write(graph, x, weights, self.epsilon.0)?;
+            if let Some(addend) = places.addend {
+                g = graph.add(g, inputs[addend])?;
+            }
+            if let Some(index) = places.gate {
+                let output = match self.gate {
+                    Gate::Beta => moments.apply(graph, gamma, inputs[index])?,
+                    _ => inputs[index],
+                };
+                g = graph.elementwise(Scalar::ReluGradient, &[output, g])?;
+            }
             let n = moments.normalized(graph)?;
             let by_n = graph.mul(g, n)?;
             let d_gamma = graph.reduce(ReduceKind::Sum, by_n, &moments.axes, false)?;
@@ -202,7 +312,9 @@ impl Operation for BatchNormGrad {
             }
             let rest = graph.sub(g, common)?;
             let factor = graph.mul(gamma, moments.inverse)?;
-            Ok(vec![graph.mul(rest, factor)?, d_gamma, d_beta])
+            let mut results = vec![graph.mul(rest, factor)?, d_gamma, d_beta];
+            results.extend(self.passes_on().then_some(g));
+            Ok(results)
         };
         half_by_float32(self.clone(), graph, inputs).or_else(|| Some(plain(graph)))
     }

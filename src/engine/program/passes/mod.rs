@@ -2,6 +2,7 @@
 
 pub mod dead_code;
 pub mod fold_constants;
+pub mod fuse_batch_norm;
 pub mod fuse_elementwise;
 pub mod fuse_epilogue;
 pub mod rebuild;
@@ -16,12 +17,13 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 7] = [
+pub const PASSES: [Pass; 8] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
     ("simplify", simplify::run),
     ("fold_constants", fold_constants::run),
     ("fuse_epilogue", fuse_epilogue::run),
+    ("fuse_batch_norm", fuse_batch_norm::run),
     ("fuse_elementwise", fuse_elementwise::run),
     ("dead_code", dead_code::run),
 ];

@@ -1,0 +1,63 @@
+//! Passes that are for training steps: what surrounds a normalisation becomes part of it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod programs;
+
+use common::Numbers;
+use ironhorn_engine::core::{Array, DType, Dim, Shape, Spec};
+use ironhorn_engine::ops::gradients::gradients;
+use ironhorn_engine::ops::{Graph, Value};
+use ironhorn_engine::program::evaluate::evaluate;
+use ironhorn_engine::program::passes;
+use ironhorn_engine::program::verify::verify;
+use ironhorn_engine::program::{Program, show};
+use ironhorn_kernels::cpu::elementwise::Scalar;
+use programs::op;
+
+fn count(program: &Program, name: &str) -> usize {
+    program.graph.nodes.iter().filter(|node| node.op.name() == name).count()
+}
+
+/// Two normalisations that are added, relu, one that is added to that, relu, and all gradients: sums and relus, and their
+/// derivatives, become part of the normalisations, and not a bit changes.
+#[test]
+fn normalisations_take_in_what_surrounds_them() {
+    let mut numbers = Numbers(11);
+    let (rows, channels) = (50, 6);
+    let mut graph = Graph::new();
+    let image = Spec::new(Shape(vec![Dim::fresh(), Dim::Known(channels)]), DType::Float32);
+    let x = graph.input(image);
+    let vectors: Vec<Value> = (0..9).map(|_| graph.input(Spec::known(&[channels], DType::Float32))).collect();
+    let norm = |graph: &mut Graph, x: Value, i: usize| {
+        let x = graph.mul(x, vectors[3 * i]).unwrap();
+        graph.append(op("batch_norm_train", &[]), &[x, vectors[3 * i + 1], vectors[3 * i + 2]]).unwrap()
+    };
+    let (first, second) = (norm(&mut graph, x, 0), norm(&mut graph, x, 1));
+    let relu = |graph: &mut Graph, x: Value| graph.elementwise(Scalar::Relu, &[x]).unwrap();
+    let sum = graph.add(first[0], second[0]).unwrap();
+    let middle = relu(&mut graph, sum);
+    let through = relu(&mut graph, middle);
+    let third = norm(&mut graph, through, 2);
+    let sum = graph.add(middle, third[0]).unwrap();
+    let last = relu(&mut graph, sum);
+    let square = graph.mul(last, last).unwrap();
+    let loss = graph.apply(op("reduce", &[("kind", programs::text("sum"))]), &[square]).unwrap();
+    let sources: Vec<Value> = std::iter::once(x).chain(vectors.iter().copied()).collect();
+    let found = gradients(&mut graph, &[(loss, None)], &sources).unwrap();
+    let outputs: Vec<Value> = found.into_iter().flatten().chain([last, first[1], second[2], third[1]]).collect();
+    let program = Program::new(graph, outputs, Vec::new());
+    let fused = passes::fuse_batch_norm::run(&program).unwrap();
+    verify(&fused).unwrap();
+    assert_eq!((count(&program, "relu"), count(&fused, "relu")), (3, 1), "{}", show::show(&fused));
+    assert_eq!((count(&program, "relu_grad"), count(&fused, "relu_grad")), (3, 1), "{}", show::show(&fused));
+    let mut single = |sizes: &[usize]| programs::float32(&mut numbers, sizes);
+    for rows in [rows, 1, 0] {
+        let inputs: Vec<Array> =
+            std::iter::once(single(&[rows, channels])).chain((0..9).map(|_| single(&[channels]))).collect();
+        let wanted = evaluate(&program, &inputs).unwrap();
+        for (i, (a, b)) in evaluate(&fused, &inputs).unwrap().iter().zip(&wanted).enumerate() {
+            assert_eq!(common::doubles(a), common::doubles(b), "output {i}, {rows} rows");
+        }
+    }
+}
