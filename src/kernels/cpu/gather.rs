@@ -11,23 +11,28 @@
 //! ```
 //!
 //! Scattering chunks own columns, and rows where columns are few, never positions: every chunk goes through the indices
-//! in order, so sums need no atomics and are the same bits each time. Limit: memory; for scatters into few columns, the
-//! scan of the indices.
+//! in order, so sums need no atomics and are the same bits each time. It first collects a batch of the rows that are its own,
+//! without a branch, then moves them and fetches those to come, which no hardware could guess. Limit: memory; for scatters
+//! into few columns, the scan of the indices.
 
 use std::fmt;
 
 use crate::cpu::disjoint::{Disjoint, part};
 use crate::cpu::float::Float;
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, prefetch};
 use crate::for_each_isa;
 
 /// Bytes that make a chunk worth handing to another thread.
 const CHUNK_BYTES: usize = 1 << 15;
 const MAX_CHUNKS: usize = 64;
-/// A scattering chunk owns at least this many bytes of every row: whole cache lines.
-const COLUMN_BYTES: usize = 128;
+/// A scattering chunk owns at least this many bytes of every row, where it has so many: whole cache lines.
+const COLUMN_BYTES: usize = 256;
 const MAX_COLUMN_PARTS: usize = 8;
 const MAX_ROW_PARTS: usize = 8;
+/// Indices that a scattering chunk looks through before it moves the rows among them that are its own.
+const BATCH: usize = 256;
+/// Moves ahead whose rows are fetched.
+const AHEAD: usize = 6;
 
 /// An index that points outside of its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,30 +183,42 @@ impl Scatter {
         }
     }
 
-    /// Calls `visit(row of the output, row of the updates)` for the rows that are `own`, in the order of the indices.
+    /// Calls `visit` with batches of moves to rows that are `own`, in the order of the indices.
     #[inline(always)]
     fn visit<I: Copy + Into<i64>>(
         &self,
         own: &Own,
         indices: &[I],
-        mut visit: impl FnMut(usize, usize),
+        mut visit: impl FnMut(&[Move]),
     ) -> Result<(), IndexOutOfRange> {
         assert_eq!(indices.len(), self.count, "indices");
+        let mut moves = [Move::default(); BATCH];
         for o in 0..self.outer {
             let first = o * self.size;
             if first >= own.rows.end || first + self.size <= own.rows.start {
                 continue;
             }
-            for (position, &index) in indices.iter().enumerate() {
-                let row = first + resolve(position, index, self.size)?;
-                if own.rows.contains(&row) {
-                    visit(row, o * self.count + position);
+            for (batch, indices) in indices.chunks(BATCH).enumerate() {
+                let mut count = 0;
+                for (at, &index) in indices.iter().enumerate() {
+                    let position = batch * BATCH + at;
+                    let row = first + resolve(position, index, self.size)?;
+                    moves[count] = Move { row, update: o * self.count + position };
+                    count += usize::from(own.rows.contains(&row));
                 }
+                visit(&moves[..count]);
             }
         }
         // A chunk without rows still reports what its siblings do.
         if self.size == 0 { check_indices(indices, self.size) } else { Ok(()) }
     }
+}
+
+/// An update and the row of the output that it goes to.
+#[derive(Clone, Copy, Default)]
+struct Move {
+    row: usize,
+    update: usize,
 }
 
 /// `out[outer, size, inner] (+)= sum over positions of updates[outer, position, inner]` at each position's index: the
@@ -246,20 +263,28 @@ impl ScatterAdd {
                 }
             }
         }
-        self.geometry.visit(&own, indices, |row, update| {
-            // SAFETY: as above; no other reference to this part lives now.
-            let to = unsafe { out.range(part_of(row)) };
-            add(isa, &updates[part_of(update)], to);
-        })
+        self.geometry.visit(&own, indices, |moves| add_rows(isa, moves, inner, &own, updates, out))
     }
 }
 
-for_each_isa! { fn add<T: Float>(x: &[T], out: &mut [T]) = add_body; }
+for_each_isa! {
+    fn add_rows<T: Float>(moves: &[Move], inner: usize, own: &Own, updates: &[T], out: Disjoint<'_, T>) = add_rows_body;
+}
 
 #[inline(always)]
-fn add_body<T: Float>(x: &[T], out: &mut [T]) {
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out += x;
+fn add_rows_body<T: Float>(moves: &[Move], inner: usize, own: &Own, updates: &[T], out: Disjoint<'_, T>) {
+    let columns = &own.columns;
+    for (at, &Move { row, update }) in moves.iter().enumerate() {
+        if let Some(next) = moves.get(at + AHEAD) {
+            prefetch(out.as_ptr().wrapping_add(next.row * inner + columns.start), columns.len());
+            prefetch(updates.as_ptr().wrapping_add(next.update * inner + columns.start), columns.len());
+        }
+        let part_of = |row: usize| row * inner + columns.start..row * inner + columns.end;
+        // SAFETY: rows and columns of one chunk are no other's, and no other reference to this part lives now.
+        let to = unsafe { out.range(part_of(row)) };
+        for (to, &update) in to.iter_mut().zip(&updates[part_of(update)]) {
+            *to += update;
+        }
     }
 }
 
@@ -292,9 +317,11 @@ impl ScatterRows {
         assert_eq!(out.len(), outer * size * inner, "bytes of the output");
         let own = self.geometry.own(chunk);
         let part_of = |row: usize| row * inner + own.columns.start..row * inner + own.columns.end;
-        self.geometry.visit(&own, indices, |row, update| {
-            // SAFETY: rows and columns of one chunk are no other's, and no other reference to them lives now.
-            unsafe { out.range(part_of(row)) }.copy_from_slice(&updates[part_of(update)]);
+        self.geometry.visit(&own, indices, |moves| {
+            for &Move { row, update } in moves {
+                // SAFETY: rows and columns of one chunk are no other's, and no other reference to them lives now.
+                unsafe { out.range(part_of(row)) }.copy_from_slice(&updates[part_of(update)]);
+            }
         })
     }
 }

@@ -89,6 +89,22 @@ fn detected(name: &str) -> bool {
     }
 }
 
+/// Fetches the cache lines of `length` elements, at most eight, where the processor takes hints. Any address will do.
+#[inline(always)]
+pub(crate) fn prefetch<T>(from: *const T, length: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..(length * size_of::<T>()).div_ceil(64).min(8) {
+        // SAFETY: a hint touches no memory.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+                from.cast::<i8>().wrapping_add(64 * line),
+            );
+        };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, length);
+}
+
 /// Compiles `#[inline(always)]` body `$body` once per instruction set and calls the one that `$isa` names. The compiler
 /// vectorises each copy for its own registers.
 ///
