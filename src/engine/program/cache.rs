@@ -1,5 +1,6 @@
 //! A small cache that forgets what was used least recently.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -16,7 +17,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         Cache { entries: HashMap::new(), capacity, clock: 0 }
     }
 
-    pub fn get(&mut self, key: &K) -> Option<V> {
+    pub fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         self.clock += 1;
         let clock = self.clock;
         self.entries.get_mut(key).map(|(used, value)| {

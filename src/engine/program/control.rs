@@ -163,7 +163,10 @@ impl Kernel for ScanKernel {
             let stacked = self.stacked.iter().map(|&(bytes, output)| io.outputs[output].wrapping_add(position * bytes));
             let outputs: Vec<*mut u8> = next.chain(stacked).collect();
             let arena = io.scratch.wrapping_add(self.arena);
-            self.plan.resolve(&Memory { inputs: &inputs, variables: &[], outputs: &outputs, arena }, &mut ios);
+            self.plan.resolve(
+                &Memory { inputs: &inputs, variables: &[], outputs: &outputs, prepared: &[], arena },
+                &mut ios,
+            );
             // SAFETY: by the contract of `Kernel::run` the operands have the planned sizes, and slices lie within them. What
             // the step writes (its slices, the next carries, its arena) overlaps nothing that it reads: carries alternate
             // between two places, or go on in the history.
@@ -243,7 +246,7 @@ impl Kernel for CondKernel {
         let variables: Vec<*mut u8> = self.written.iter().map(|&i| io.outputs[i]).collect();
         let mut ios = Vec::new();
         plan.resolve(
-            &Memory { inputs: &inputs, variables: &variables, outputs: &outputs, arena: io.scratch },
+            &Memory { inputs: &inputs, variables: &variables, outputs: &outputs, prepared: &[], arena: io.scratch },
             &mut ios,
         );
         // SAFETY: by the contract of `Kernel::run`; the scratch has room for the larger of the two arenas. A variable that the
@@ -304,7 +307,13 @@ impl Kernel for WhileKernel {
             if stop::requested() {
                 return Err(Error::Cancelled);
             }
-            let memory = Memory { inputs: &inputs, variables: &[], outputs: &[at(self.test)], arena: at(self.arena) };
+            let memory = Memory {
+                inputs: &inputs,
+                variables: &[],
+                outputs: &[at(self.test)],
+                prepared: &[],
+                arena: at(self.arena),
+            };
             self.condition.resolve(&memory, &mut ios);
             // SAFETY: by the contract of `Kernel::run` the operands have the planned sizes; the condition writes its byte and
             // the arena, which nothing else uses now.
@@ -316,7 +325,8 @@ impl Kernel for WhileKernel {
                 break;
             }
             let next: Vec<*mut u8> = self.buffers.iter().map(|pair| at(pair[(steps % 2) as usize])).collect();
-            let memory = Memory { inputs: &inputs, variables: &[], outputs: &next, arena: at(self.arena) };
+            let memory =
+                Memory { inputs: &inputs, variables: &[], outputs: &next, prepared: &[], arena: at(self.arena) };
             self.body.resolve(&memory, &mut ios);
             // SAFETY: as above; a step reads its carries from where the one before wrote them and writes the other buffers.
             unsafe { self.body.run_within(&ios)? };

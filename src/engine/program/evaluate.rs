@@ -19,7 +19,13 @@ pub fn evaluate(program: &Program, inputs: &[Array]) -> Result<Vec<Array>> {
     let outputs = new_outputs(&plan)?;
     let input_addresses: Vec<*const u8> = inputs.iter().map(Array::as_ptr).collect();
     let output_addresses: Vec<*mut u8> = outputs.iter().map(|output| output.as_ptr().cast_mut()).collect();
-    let memory = Memory { inputs: &input_addresses, variables: &[], outputs: &output_addresses, arena: arena.as_ptr() };
+    let memory = Memory {
+        inputs: &input_addresses,
+        variables: &[],
+        outputs: &output_addresses,
+        prepared: &[],
+        arena: arena.as_ptr(),
+    };
     let mut ios = Vec::new();
     plan.resolve(&memory, &mut ios);
     // SAFETY: the arena and the fresh outputs have the planned sizes and no other user; inputs are only read.

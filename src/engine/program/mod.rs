@@ -6,7 +6,9 @@ pub mod evaluate;
 pub mod memory;
 pub mod passes;
 pub mod plan;
+pub mod prologue;
 pub mod show;
+pub mod stable;
 pub mod verify;
 
 use crate::core::Spec;

@@ -10,6 +10,8 @@
 use std::sync::Arc;
 
 use super::memory::{Lifetime, layout};
+use super::prologue::{Prologue, RecipeId, Recipes};
+use super::stable::{lasts, unwritten};
 use super::{Program, control};
 use crate::backends::cpu::Cpu;
 use crate::backends::cpu::copy::CopyMany;
@@ -27,13 +29,17 @@ pub enum Place {
     /// In the arena, at this buffer's offset.
     Arena(usize),
     Output(usize),
+    /// What the prologue made: an item of it.
+    Prepared(usize),
     /// Nobody reads it.
     Nowhere,
 }
 
 /// One kernel and its operands.
+#[derive(Clone)]
 pub struct PlanStep {
-    pub kernel: Box<dyn Kernel>,
+    pub kernel: Arc<dyn Kernel>,
+    pub cost: Cost,
     pub name: &'static str,
     pub scope: Arc<str>,
     /// What it makes; `None` for what only moves data into place.
@@ -44,7 +50,7 @@ pub struct PlanStep {
     pub scratch_bytes: usize,
     pub prepared: Place,
     pub prepared_bytes: usize,
-    /// Chunks of every phase.
+    /// Chunks of every phase; none of phases that run elsewhere.
     pub phases: Vec<usize>,
 }
 
@@ -77,6 +83,8 @@ pub struct Plan {
     /// Which variables the plan writes.
     pub written: Vec<usize>,
     pub cost: Cost,
+    /// What need not run each time, where the plan was made with one.
+    pub prologue: Option<Box<Prologue>>,
 }
 
 /// The memory that a run of a plan uses.
@@ -85,13 +93,20 @@ pub struct Memory<'a> {
     pub inputs: &'a [*const u8],
     pub variables: &'a [*mut u8],
     pub outputs: &'a [*mut u8],
+    /// The items of the plan's prologue.
+    pub prepared: &'a [*const u8],
     pub arena: *mut u8,
 }
 
 impl Plan {
-    /// Plans `program` for inputs of these sizes.
+    /// Plans `program` for inputs of these sizes; all of it runs each time.
     pub fn new(program: &Program, inputs: &[Vec<usize>]) -> Result<Plan> {
-        Planner::new(program).plan(inputs)
+        Planner::new(program, None).plan(inputs)
+    }
+
+    /// As `new`, but what stays the same while variables do is the plan's prologue.
+    pub fn with_prologue(program: &Program, inputs: &[Vec<usize>], recipes: &mut Recipes) -> Result<Plan> {
+        Planner::new(program, Some(recipes)).plan(inputs)
     }
 
     fn address(&self, place: Place, memory: &Memory) -> *mut u8 {
@@ -101,6 +116,7 @@ impl Plan {
             Place::Constant(i) => self.constants[i].as_ptr().cast_mut(),
             Place::Arena(i) => memory.arena.wrapping_add(self.offsets[i]),
             Place::Output(i) => memory.outputs[i],
+            Place::Prepared(i) => memory.prepared[i].cast_mut(),
             Place::Nowhere => std::ptr::null_mut(),
         }
     }
@@ -168,16 +184,44 @@ struct Buffer {
     bytes: usize,
     /// Made or changed in the final phase.
     late: bool,
+    /// How it is made, where it stays the same from run to run.
+    recipe: Option<RecipeId>,
+    /// Made by the prologue.
+    early: bool,
+}
+
+/// Which phases of a kernel a step runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Preparing,
+    Prepared,
 }
 
 struct Draft {
-    kernel: Box<dyn Kernel>,
+    kernel: Arc<dyn Kernel>,
+    part: Part,
+    /// The buffer of the prepared memory, where steps of the prologue and of the plan share it.
+    prepared: Option<usize>,
     name: &'static str,
     scope: Arc<str>,
     spec: Option<Spec>,
     inputs: Vec<usize>,
     outputs: Vec<Option<usize>>,
 }
+
+impl Draft {
+    fn cost(&self) -> Cost {
+        match (self.part, self.kernel.prepare()) {
+            (Part::Preparing, Some(prepare)) => Cost { flops: 0.0, bytes: 2.0 * prepare.bytes as f64 },
+            _ => self.kernel.cost(),
+        }
+    }
+}
+
+/// Bytes that an op of the prologue may make in any case. Beyond, it may make twice what it reads: memory that is kept grows
+/// with the variables, not with what they are broadcast to.
+const SMALL: usize = 1 << 16;
 
 struct Planner<'a> {
     program: &'a Program,
@@ -186,15 +230,19 @@ struct Planner<'a> {
     values: Vec<Option<Planned>>,
     buffers: Vec<Buffer>,
     constants: Vec<Array>,
+    early: Vec<Draft>,
     main: Vec<Draft>,
     last: Vec<Draft>,
+    /// Buffers that are items of the prologue.
+    items: Vec<usize>,
+    recipes: Option<&'a mut Recipes>,
     used: Vec<bool>,
     /// For variable slots that an update writes in place: the value that they hold afterwards.
     in_place: Vec<(usize, Value)>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(program: &'a Program) -> Self {
+    fn new(program: &'a Program, recipes: Option<&'a mut Recipes>) -> Self {
         let mut used = vec![false; program.graph.values.len()];
         for value in program.graph.nodes.iter().flat_map(|node| node.inputs.iter().copied()).chain(program.roots()) {
             used[value.0 as usize] = true;
@@ -206,8 +254,11 @@ impl<'a> Planner<'a> {
             values: vec![None; program.graph.values.len()],
             buffers: Vec::new(),
             constants: Vec::new(),
+            early: Vec::new(),
             main: Vec::new(),
             last: Vec::new(),
+            items: Vec::new(),
+            recipes,
             used,
             in_place: in_place_updates(program),
         }
@@ -227,6 +278,10 @@ impl<'a> Planner<'a> {
         }
         for (slot, &value) in graph.variables.iter().enumerate() {
             self.place(value, graph.spec(value).clone(), Place::Variable(slot))?;
+        }
+        for slot in unwritten(self.program) {
+            let buffer = self.value(graph.variables[slot])?.buffer;
+            self.buffers[buffer].recipe = self.recipes.as_mut().map(|recipes| recipes.variable(slot));
         }
         graph.bind_derived(&mut self.bindings);
         for node in &graph.nodes {
@@ -252,14 +307,19 @@ impl<'a> Planner<'a> {
     }
 
     fn buffer(&mut self, spec: &Spec, place: Place) -> Result<usize> {
-        self.buffers.push(Buffer { place, bytes: spec.bytes()?, late: false });
-        Ok(self.buffers.len() - 1)
+        Ok(self.memory(spec.bytes()?, place))
+    }
+
+    fn memory(&mut self, bytes: usize, place: Place) -> usize {
+        self.buffers.push(Buffer { place, bytes, late: false, recipe: None, early: false });
+        self.buffers.len() - 1
     }
 
     fn constant(&mut self, array: Array) -> Result<Planned> {
         let spec = array.spec();
+        let buffer = self.buffer(&spec, Place::Constant(self.constants.len()))?;
+        self.buffers[buffer].recipe = self.recipes.as_mut().map(|recipes| recipes.constant(&array));
         self.constants.push(array);
-        let buffer = self.buffer(&spec, Place::Constant(self.constants.len() - 1))?;
         Ok(Planned { spec, buffer })
     }
 
@@ -343,6 +403,8 @@ impl<'a> Planner<'a> {
         let Some(kernel) = lowered else {
             return self.emit_decomposed(&op, inputs, scope);
         };
+        let kernel: Arc<dyn Kernel> = Arc::from(kernel);
+        let names = self.lasting(&op, inputs, &inferred, over);
         let late = op.effects() == Effects::Updates
             || over.iter().any(Option::is_some)
             || inputs
@@ -358,25 +420,104 @@ impl<'a> Planner<'a> {
                 None => self.buffer(&spec, Place::Nowhere)?,
             };
             self.buffers[buffer].late |= late;
+            self.buffers[buffer].recipe = names.as_ref().map(|names| names[i]);
+            self.buffers[buffer].early = names.is_some();
             // Kernels with several outputs leave out what nobody reads; those with one always write it.
             let skipped = count > 1 && wanted.get(i) == Some(&false);
             outputs.push((!skipped).then_some(buffer));
             planned.push(Planned { spec, buffer });
         }
-        let draft = Draft {
+        let mut draft = Draft {
             kernel,
+            part: Part::Whole,
+            prepared: None,
             name: op.name(),
             scope: scope.clone(),
             spec: planned.first().map(|planned| planned.spec.clone()),
             inputs: inputs.iter().map(|i| i.buffer).collect(),
             outputs,
         };
+        if names.is_some() {
+            // Inputs that are not read may be of the plan's own memory.
+            for &i in op.shape_only() {
+                draft.inputs[i] = self.memory(0, Place::Nowhere);
+            }
+            self.early.push(draft);
+            return Ok(planned);
+        }
+        self.prepare_early(&op, inputs, &mut draft);
         if late {
             self.last.push(draft);
         } else {
             self.main.push(draft);
         }
         Ok(planned)
+    }
+
+    /// The recipes of an op's outputs, if it belongs into the prologue.
+    fn lasting(
+        &mut self,
+        op: &Op,
+        inputs: &[Planned],
+        outputs: &[Spec],
+        over: &[Option<usize>],
+    ) -> Option<Vec<RecipeId>> {
+        let recipes = self.recipes.as_mut()?;
+        if !lasts(op) || over.iter().any(Option::is_some) {
+            return None;
+        }
+        let mut operands = Vec::with_capacity(inputs.len());
+        let mut read = 0;
+        for (i, input) in inputs.iter().enumerate() {
+            let buffer = &self.buffers[input.buffer];
+            if op.shape_only().contains(&i) {
+                operands.push((None, input.spec.clone()));
+            } else {
+                operands.push((Some(buffer.recipe?), input.spec.clone()));
+                read += buffer.bytes;
+            }
+        }
+        let made: usize = outputs.iter().map(|spec| spec.bytes().unwrap_or(usize::MAX)).fold(0, usize::saturating_add);
+        (made <= SMALL.max(2 * read)).then(|| recipes.outputs(op, &operands, outputs))
+    }
+
+    /// Moves what a kernel prepares of inputs that stay the same into the prologue.
+    fn prepare_early(&mut self, op: &Op, inputs: &[Planned], draft: &mut Draft) {
+        let Some(recipes) = self.recipes.as_mut() else { return };
+        let Some(prepare) = draft.kernel.prepare().cloned() else { return };
+        let operands: Option<Vec<(Option<RecipeId>, Spec)>> = prepare
+            .inputs
+            .iter()
+            .map(|&i| Some((Some(self.buffers[inputs[i].buffer].recipe?), inputs[i].spec.clone())))
+            .collect();
+        let Some(operands) = operands else { return };
+        let recipe = recipes.prepared(op, operands, &prepare);
+        let known = self.items.iter().copied().find(|&item| self.buffers[item].recipe == Some(recipe));
+        let (item, nothing) = (known.unwrap_or(self.buffers.len()), self.buffers.len() + usize::from(known.is_none()));
+        if known.is_none() {
+            let item = self.memory(prepare.bytes, Place::Nowhere);
+            self.buffers[item].recipe = Some(recipe);
+            self.buffers[item].early = true;
+            self.items.push(item);
+        }
+        // Stands for operands that a part of the kernel does not have.
+        self.memory(0, Place::Nowhere);
+        if known.is_none() {
+            let read = |(i, &buffer): (usize, &usize)| if prepare.inputs.contains(&i) { buffer } else { nothing };
+            self.early.push(Draft {
+                kernel: Arc::clone(&draft.kernel),
+                part: Part::Preparing,
+                prepared: Some(item),
+                name: draft.name,
+                scope: draft.scope.clone(),
+                spec: None,
+                inputs: draft.inputs.iter().enumerate().map(read).collect(),
+                outputs: vec![None; draft.outputs.len()],
+            });
+        }
+        prepare.inputs.iter().for_each(|&i| draft.inputs[i] = nothing);
+        draft.part = Part::Prepared;
+        draft.prepared = Some(item);
     }
 
     /// The op's result as a view of its input, or as a number that the plan knows.
@@ -438,9 +579,11 @@ impl<'a> Planner<'a> {
 
     /// Appends a step that copies one buffer into another.
     fn copy(&mut self, from: usize, to: usize) {
-        let kernel = Box::new(CopyMany { bytes: vec![self.buffers[from].bytes] });
+        let kernel = Arc::new(CopyMany { bytes: vec![self.buffers[from].bytes] });
         let draft = Draft {
             kernel,
+            part: Part::Whole,
+            prepared: None,
             name: "copy",
             scope: Arc::from(""),
             spec: None,
@@ -455,8 +598,9 @@ impl<'a> Planner<'a> {
         let mut output_specs = Vec::new();
         for (i, &value) in program.outputs.iter().enumerate() {
             let planned = self.value(value)?;
-            if self.buffers[planned.buffer].place == Place::Nowhere {
-                self.buffers[planned.buffer].place = Place::Output(i);
+            let buffer = &mut self.buffers[planned.buffer];
+            if buffer.place == Place::Nowhere && !buffer.early {
+                buffer.place = Place::Output(i);
             } else {
                 let target = self.buffer(&planned.spec, Place::Output(i))?;
                 self.copy(planned.buffer, target);
@@ -485,9 +629,11 @@ impl<'a> Planner<'a> {
             written.push(slot);
         }
         if !from.is_empty() {
-            let kernel = Box::new(CopyMany { bytes });
+            let kernel = Arc::new(CopyMany { bytes });
             self.last.push(Draft {
                 kernel,
+                part: Part::Whole,
+                prepared: None,
                 name: "write_back",
                 scope: Arc::from(""),
                 spec: None,
@@ -498,18 +644,28 @@ impl<'a> Planner<'a> {
         let final_phase = self.main.len();
         let drafts: Vec<Draft> =
             std::mem::take(&mut self.main).into_iter().chain(std::mem::take(&mut self.last)).collect();
-        Ok(self.lay_out(drafts, final_phase, inputs, output_specs, written))
+        for &buffer in drafts.iter().flat_map(|draft| &draft.inputs) {
+            if self.buffers[buffer].early && !self.items.contains(&buffer) {
+                self.items.push(buffer);
+            }
+        }
+        let items = std::mem::take(&mut self.items);
+        items.iter().enumerate().for_each(|(item, &buffer)| self.buffers[buffer].place = Place::Prepared(item));
+        let plan = self.lay_out(drafts);
+        let prologue = if items.is_empty() {
+            None
+        } else {
+            items.iter().enumerate().for_each(|(item, &buffer)| self.buffers[buffer].place = Place::Output(item));
+            let early = std::mem::take(&mut self.early);
+            let plan = self.lay_out(early);
+            let named = items.iter().filter_map(|&item| Some((self.buffers[item].recipe?, self.buffers[item].bytes)));
+            Some(Box::new(Prologue::new(plan, &named.collect::<Vec<_>>())))
+        };
+        Ok(Plan { final_phase, inputs, outputs: output_specs, written, prologue, ..plan })
     }
 
     /// Finds lifetimes, lets outputs take over the memory of inputs that end there, and fixes offsets.
-    fn lay_out(
-        mut self,
-        drafts: Vec<Draft>,
-        final_phase: usize,
-        inputs: Vec<Spec>,
-        outputs: Vec<Spec>,
-        written: Vec<usize>,
-    ) -> Plan {
+    fn lay_out(&mut self, drafts: Vec<Draft>) -> Plan {
         let mut last_read = vec![0; self.buffers.len()];
         for (index, draft) in drafts.iter().enumerate() {
             for &buffer in draft.inputs.iter().chain(draft.outputs.iter().flatten()) {
@@ -553,18 +709,27 @@ impl<'a> Planner<'a> {
                 Place::Arena(lifetimes.len() - 1)
             };
             let scratch_bytes = draft.kernel.scratch();
-            let scratch = own(scratch_bytes);
-            let prepared_bytes = draft.kernel.prepare().map_or(0, |prepare| prepare.bytes);
-            let prepared = own(prepared_bytes);
+            let (preparing, prepared_bytes) =
+                draft.kernel.prepare().map_or((0, 0), |prepare| (prepare.phases, prepare.bytes));
             let place = |buffer: usize| self.buffers[buffer].place;
-            let step_cost = draft.kernel.cost();
+            let scratch_bytes = if draft.part == Part::Preparing { 0 } else { scratch_bytes };
+            let scratch = own(scratch_bytes);
+            let prepared = draft.prepared.map_or_else(|| own(prepared_bytes), place);
+            let mut phases = draft.kernel.phases();
+            match draft.part {
+                Part::Whole => {}
+                Part::Preparing => phases[preparing..].fill(0),
+                Part::Prepared => phases[..preparing].fill(0),
+            }
+            let step_cost = draft.cost();
             cost.flops += step_cost.flops;
             cost.bytes += step_cost.bytes;
             steps.push(PlanStep {
                 inputs: draft.inputs.iter().map(|&buffer| place(buffer)).collect(),
                 outputs: draft.outputs.iter().map(|buffer| buffer.map_or(Place::Nowhere, place)).collect(),
-                phases: draft.kernel.phases(),
+                phases,
                 kernel: draft.kernel,
+                cost: step_cost,
                 name: draft.name,
                 scope: draft.scope,
                 spec: draft.spec,
@@ -575,8 +740,18 @@ impl<'a> Planner<'a> {
             });
         }
         let (offsets, arena_bytes) = layout(&lifetimes);
-        let constants = self.constants;
-        Plan { steps, final_phase, constants, offsets, arena_bytes, inputs, outputs, written, cost }
+        Plan {
+            final_phase: steps.len(),
+            steps,
+            constants: self.constants.clone(),
+            offsets,
+            arena_bytes,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            written: Vec::new(),
+            cost,
+            prologue: None,
+        }
     }
 }
 

@@ -4,20 +4,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cancel::Interrupt;
 use super::executor::{Task, run};
+use super::prepared::{Ready, Store};
 use super::source::{Feed, Source};
-use super::variable::{Held, Variable};
+use super::variable::{Held, Variable, lock_order};
 use crate::core::{Array, Error, Result, Shape, Storage};
 use crate::program::cache::Cache;
 use crate::program::evaluate::new_outputs;
 use crate::program::{Plan, Program, passes, show, verify};
 
-/// Plans kept by one function. Plans hold no memory, so this bounds planning work, not bytes.
+/// Plans kept by one function. Plans hold no memory, so this bounds planning work, not bytes; what their prologues have made
+/// is bounded by the store.
 const PLANS: usize = 256;
 
 pub struct Compiled {
     program: Program,
     variables: Vec<Arc<Variable>>,
-    plans: Mutex<Cache<Vec<Vec<usize>>, Arc<Plan>>>,
+    lock_order: Vec<usize>,
+    plans: Mutex<Cache<Vec<Vec<usize>>, Arc<Ready>>>,
+    store: Store,
 }
 
 impl Compiled {
@@ -31,7 +35,9 @@ impl Compiled {
         if show::debugging("program") {
             show::report(name, &show::show(&program));
         }
-        Ok(Compiled { program, variables, plans: Mutex::new(Cache::new(PLANS)) })
+        let lock_order = lock_order(&variables);
+        let plans = Mutex::new(Cache::new(PLANS));
+        Ok(Compiled { program, variables, lock_order, plans, store: Store::default() })
     }
 
     pub fn program(&self) -> &Program {
@@ -44,23 +50,33 @@ impl Compiled {
 
     /// The plan for inputs of these sizes, made on first use.
     pub fn plan(&self, sizes: &[Vec<usize>]) -> Result<Arc<Plan>> {
-        if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&sizes.to_vec()) {
-            return Ok(plan);
+        Ok(Arc::clone(&self.ready(sizes)?.plan))
+    }
+
+    /// What the prologues of all plans have made and is kept, in bytes.
+    pub fn prepared_bytes(&self) -> usize {
+        self.store.bytes()
+    }
+
+    fn ready(&self, sizes: &[Vec<usize>]) -> Result<Arc<Ready>> {
+        if let Some(ready) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(sizes) {
+            return Ok(ready);
         }
-        let plan = Arc::new(Plan::new(&self.program, sizes)?);
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(sizes.to_vec(), Arc::clone(&plan));
-        Ok(plan)
+        let ready = self.store.plan(&self.program, sizes)?;
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(sizes.to_vec(), Arc::clone(&ready));
+        Ok(ready)
     }
 
     /// Runs once on arrays.
     pub fn run(&self, inputs: &[Array], interrupt: &mut Interrupt) -> Result<Vec<Array>> {
         let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.sizes().to_vec()).collect();
-        let plan = self.plan(&sizes)?;
+        let ready = self.ready(&sizes)?;
+        let plan = &ready.plan;
         let addresses: Vec<*const u8> = inputs.iter().map(Array::as_ptr).collect();
-        let outputs = new_outputs(&plan)?;
+        let outputs = new_outputs(plan)?;
         let output_addresses: Vec<*mut u8> = outputs.iter().map(|output| output.as_ptr().cast_mut()).collect();
         // SAFETY: arrays of the planned sizes, alive during the call; the outputs are fresh.
-        unsafe { self.execute(plan, &addresses, &output_addresses, None, 1, interrupt, &mut 0)? };
+        unsafe { self.execute(&ready, &addresses, &output_addresses, None, 1, interrupt, &mut 0)? };
         Ok(outputs)
     }
 
@@ -73,11 +89,12 @@ impl Compiled {
         done: &mut usize,
     ) -> Result<Vec<Array>> {
         feed.check(steps)?;
-        let plan = self.plan(&feed.source.batch_sizes(feed.batch))?;
-        let outputs = new_outputs(&plan)?;
+        let ready = self.ready(&feed.source.batch_sizes(feed.batch))?;
+        let plan = &ready.plan;
+        let outputs = new_outputs(plan)?;
         let output_addresses: Vec<*mut u8> = outputs.iter().map(|output| output.as_ptr().cast_mut()).collect();
         // SAFETY: the feed was checked against its source, whose owner keeps it alive; the outputs are fresh.
-        unsafe { self.execute(plan, &[], &output_addresses, Some(feed), steps, interrupt, done)? };
+        unsafe { self.execute(&ready, &[], &output_addresses, Some(feed), steps, interrupt, done)? };
         Ok(outputs)
     }
 
@@ -89,7 +106,8 @@ impl Compiled {
         let mut first = 0;
         while first < rows || collected.is_empty() {
             let count = batch.min(rows - first);
-            let plan = self.plan(&source.batch_sizes(count))?;
+            let ready = self.ready(&source.batch_sizes(count))?;
+            let plan = &ready.plan;
             let mut addresses = Vec::with_capacity(plan.outputs.len());
             for (i, spec) in plan.outputs.iter().enumerate() {
                 let sizes = spec.shape.concrete()?;
@@ -119,7 +137,7 @@ impl Compiled {
                 .collect();
             // SAFETY: the batch is rows `first..first + count` of the source, which its owner keeps alive; each output
             // points to as many rows of fresh storage.
-            unsafe { self.execute(plan, &inputs, &addresses, None, 1, interrupt, &mut 0)? };
+            unsafe { self.execute(&ready, &inputs, &addresses, None, 1, interrupt, &mut 0)? };
             first += count;
             if rows == 0 {
                 break;
@@ -134,7 +152,7 @@ impl Compiled {
     /// As for [`run`].
     unsafe fn execute(
         &self,
-        plan: Arc<Plan>,
+        ready: &Ready,
         inputs: &[*const u8],
         outputs: &[*mut u8],
         feed: Option<Feed>,
@@ -142,12 +160,13 @@ impl Compiled {
         interrupt: &mut Interrupt,
         done: &mut usize,
     ) -> Result<()> {
-        let held = Held::lock(&self.variables, &plan.written)?;
-        let addresses = held.addresses.clone();
-        let task = Task { plan, inputs, variables: &addresses, outputs, feed, steps };
-        // SAFETY: by this function's contract, and the locks just taken.
-        let result = unsafe { run(task, interrupt, done) };
-        held.finish();
-        result
+        let held = Held::lock(&self.variables, &self.lock_order, &ready.plan.written)?;
+        // SAFETY: the variables are locked.
+        let block = unsafe { self.store.prepared(ready, &self.variables, &held.addresses)? };
+        let prepared = block.as_ref().map_or(&[][..], |block| block.addresses());
+        let task =
+            Task { plan: Arc::clone(&ready.plan), inputs, variables: &held.addresses, outputs, prepared, feed, steps };
+        // SAFETY: by this function's contract, and the locks just taken; the block lives until the run has ended.
+        unsafe { run(task, interrupt, done) }
     }
 }

@@ -36,8 +36,15 @@ pub fn apply(op: &Op, inputs: &[Array], scope: &str) -> Result<Vec<Array>> {
     let outputs = new_outputs(&plan)?;
     let input_addresses: Vec<*const u8> = inputs.iter().map(Array::as_ptr).collect();
     let output_addresses: Vec<*mut u8> = outputs.iter().map(|output| output.as_ptr().cast_mut()).collect();
-    let task =
-        Task { plan, inputs: &input_addresses, variables: &[], outputs: &output_addresses, feed: None, steps: 1 };
+    let task = Task {
+        plan,
+        inputs: &input_addresses,
+        variables: &[],
+        outputs: &output_addresses,
+        prepared: &[],
+        feed: None,
+        steps: 1,
+    };
     let mut never = || false;
     // SAFETY: inputs live until the call returns and are only read; the outputs are fresh and of the planned sizes.
     unsafe { run(task, &mut Interrupt::new(&mut never), &mut 0) }.map_err(|error| error.at(scope, op.name()))?;

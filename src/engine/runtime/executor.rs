@@ -34,6 +34,8 @@ pub struct Task<'a> {
     pub inputs: &'a [*const u8],
     pub variables: &'a [*mut u8],
     pub outputs: &'a [*mut u8],
+    /// The items of the plan's prologue.
+    pub prepared: &'a [*const u8],
     /// Where inputs come from when the run is a group of steps over a data source.
     pub feed: Option<Feed>,
     pub steps: usize,
@@ -56,6 +58,7 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
         inputs: fed_addresses.as_deref().unwrap_or(task.inputs),
         variables: task.variables,
         outputs: task.outputs,
+        prepared: task.prepared,
         arena: arena.as_ptr(),
     };
     let mut ios = Vec::new();

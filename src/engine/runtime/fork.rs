@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use super::{arena, eager, profile, threads};
+use super::{arena, eager, prepared, profile, threads};
 
 thread_local! {
     static HELD: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
@@ -14,8 +14,14 @@ thread_local! {
 
 /// Called before a fork, by the thread that forks.
 pub fn before() {
-    let held: Vec<Box<dyn Any>> =
-        vec![Box::new(threads::hold()), Box::new(arena::hold()), Box::new(eager::hold()), Box::new(profile::hold())];
+    // First the one under which the others are taken.
+    let held: Vec<Box<dyn Any>> = vec![
+        Box::new(prepared::hold()),
+        Box::new(threads::hold()),
+        Box::new(arena::hold()),
+        Box::new(eager::hold()),
+        Box::new(profile::hold()),
+    ];
     HELD.with_borrow_mut(|slot| *slot = held);
 }
 

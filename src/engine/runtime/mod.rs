@@ -6,6 +6,7 @@ pub mod compiled;
 pub mod eager;
 pub mod executor;
 pub mod fork;
+pub mod prepared;
 pub mod profile;
 pub mod recorder;
 pub mod source;

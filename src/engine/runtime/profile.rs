@@ -74,7 +74,7 @@ pub fn stop() -> Vec<Row> {
                 output: step.spec.clone(),
                 calls,
                 seconds,
-                cost: step.kernel.cost(),
+                cost: step.cost,
             });
         }
     }

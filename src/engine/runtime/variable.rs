@@ -29,7 +29,8 @@ impl Variable {
         &self.spec
     }
 
-    /// Counts writes; what caches of packed weights compare.
+    /// Counts writes. It changes before the lock under which was written is given back, so that who holds the lock sees what
+    /// belongs together; what was made of the value, folded or packed, is current while this has not changed.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
@@ -43,7 +44,8 @@ impl Variable {
         if array.spec() != self.spec {
             return Err(Error::shape(format!("a variable of {} cannot hold {}", self.spec, array.spec())));
         }
-        *self.write() = array;
+        let mut guard = self.array.write().unwrap_or_else(PoisonError::into_inner);
+        *guard = array;
         self.written();
         Ok(())
     }
@@ -52,17 +54,20 @@ impl Variable {
         self.array.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn write(&self) -> RwLockWriteGuard<'_, Array> {
-        self.array.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says that the array was changed through `write`.
-    pub fn written(&self) {
+    fn written(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-/// Locks on a program's variables for one run: shared for those it reads, exclusive for those it writes.
+/// The order in which variables are locked: by their ids, so that two programs cannot wait for each other.
+pub fn lock_order(variables: &[Arc<Variable>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..variables.len()).collect();
+    order.sort_by_key(|&slot| variables[slot].id);
+    order
+}
+
+/// Locks on a program's variables for one run: shared for those it reads, exclusive for those it writes. The writes are
+/// counted when the locks are given back, also after a run that failed: steps before may have written.
 pub struct Held<'a> {
     readers: Vec<RwLockReadGuard<'a, Array>>,
     writers: Vec<(usize, RwLockWriteGuard<'a, Array>)>,
@@ -72,34 +77,34 @@ pub struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// Locks `variables` in order of their ids, so that two programs cannot wait for each other.
-    pub fn lock(variables: &'a [Arc<Variable>], written: &[usize]) -> Result<Held<'a>> {
-        let mut order: Vec<usize> = (0..variables.len()).collect();
-        order.sort_by_key(|&slot| variables[slot].id);
+    /// Locks `variables` in their [`lock_order`].
+    pub fn lock(variables: &'a [Arc<Variable>], order: &[usize], written: &[usize]) -> Result<Held<'a>> {
         let mut held = Held {
-            readers: Vec::with_capacity(variables.len()),
+            readers: Vec::with_capacity(variables.len() - written.len()),
             writers: Vec::with_capacity(written.len()),
             addresses: vec![std::ptr::null_mut(); variables.len()],
             variables,
         };
-        for slot in order {
+        for &slot in order {
+            let lock = &variables[slot].array;
             if written.contains(&slot) {
-                let mut guard = variables[slot].write();
+                let mut guard = lock.write().unwrap_or_else(PoisonError::into_inner);
                 // Arrays handed out earlier keep what they hold.
                 guard.unshare()?;
                 held.addresses[slot] = guard.as_ptr().cast_mut();
                 held.writers.push((slot, guard));
             } else {
-                let guard = variables[slot].read();
+                let guard = lock.read().unwrap_or_else(PoisonError::into_inner);
                 held.addresses[slot] = guard.as_ptr().cast_mut();
                 held.readers.push(guard);
             }
         }
         Ok(held)
     }
+}
 
-    /// Counts the writes of a run that ended well.
-    pub fn finish(self) {
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
         for (slot, _) in &self.writers {
             self.variables[*slot].written();
         }

@@ -10,7 +10,7 @@ use common::{Numbers, doubles};
 use ironhorn_engine::core::{Array, DType, Error, Result, Spec};
 use ironhorn_engine::ops::Graph;
 use ironhorn_engine::ops::reduce::ReduceKind;
-use ironhorn_engine::program::Program;
+use ironhorn_engine::program::{Plan, Program};
 use ironhorn_engine::runtime::cancel::Interrupt;
 use ironhorn_engine::runtime::compiled::Compiled;
 use ironhorn_engine::runtime::source::{Column, Feed, Source};
@@ -57,7 +57,7 @@ fn serial(sample: &Sample, compiled: &Compiled) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) 
     use ironhorn_engine::program::evaluate::new_outputs;
     use ironhorn_engine::program::plan::Memory;
     let sizes: Vec<Vec<usize>> = sample.inputs.iter().map(|input| input.sizes().to_vec()).collect();
-    let plan = compiled.plan(&sizes).unwrap();
+    let plan = Plan::new(compiled.program(), &sizes).unwrap();
     let mut variables = sample.variables.clone();
     for variable in &mut variables {
         variable.unshare().unwrap();
@@ -68,7 +68,10 @@ fn serial(sample: &Sample, compiled: &Compiled) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) 
     let slots: Vec<*mut u8> = variables.iter().map(|variable| variable.as_ptr().cast_mut()).collect();
     let places: Vec<*mut u8> = outputs.iter().map(|output| output.as_ptr().cast_mut()).collect();
     let mut ios = Vec::new();
-    plan.resolve(&Memory { inputs: &inputs, variables: &slots, outputs: &places, arena: arena.as_ptr() }, &mut ios);
+    plan.resolve(
+        &Memory { inputs: &inputs, variables: &slots, outputs: &places, prepared: &[], arena: arena.as_ptr() },
+        &mut ios,
+    );
     // SAFETY: memory of the planned sizes that nobody else uses.
     unsafe { plan.run_here(&ios, || false) }.unwrap();
     (bytes(&outputs), bytes(&variables))

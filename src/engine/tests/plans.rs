@@ -25,7 +25,7 @@ fn run(plan: &Plan, sample: &Sample, poison: u8, backwards: bool) -> Results {
     let slots: Vec<*mut u8> = variables.iter().map(|variable| variable.as_ptr().cast_mut()).collect();
     let places: Vec<*mut u8> = outputs.iter().map(|output| output.as_ptr().cast_mut()).collect();
     let mut ios = Vec::new();
-    let memory = Memory { inputs: &inputs, variables: &slots, outputs: &places, arena: arena.as_ptr() };
+    let memory = Memory { inputs: &inputs, variables: &slots, outputs: &places, prepared: &[], arena: arena.as_ptr() };
     plan.resolve(&memory, &mut ios);
     for (step, io) in plan.steps.iter().zip(&ios) {
         for (phase, &chunks) in step.phases.iter().enumerate() {

@@ -139,7 +139,13 @@ fn run_on(program: &Program, variables: &mut [Array], inputs: &[Array]) -> Plan 
         variables.iter_mut().map(|v| v.make_mut::<f64>().unwrap().as_mut_ptr().cast()).collect();
     let start = arena.as_mut_ptr().cast::<u8>();
     let offset = start.align_offset(64);
-    let memory = Memory { inputs: &addresses, variables: &variables, outputs: &[], arena: start.wrapping_add(offset) };
+    let memory = Memory {
+        inputs: &addresses,
+        variables: &variables,
+        outputs: &[],
+        prepared: &[],
+        arena: start.wrapping_add(offset),
+    };
     let mut ios = Vec::new();
     plan.resolve(&memory, &mut ios);
     // SAFETY: the variables are this function's own, the arena is long enough, and there are no outputs.
