@@ -350,8 +350,9 @@ impl Random {
         bits64(isa, stream, first, out);
     }
 
-    /// `x / (1 - rate)` where kept and 0 where dropped, each element dropped with chance `rate` (to 2^-32). The mask is a
-    /// function of the stream, so the same call on the output's gradient gives the input's.
+    /// `x / (1 - rate)` where kept and 0 where dropped, each element dropped with chance `rate` (to 2^-16, as 16 random
+    /// bits an element decide). The mask is a function of the stream, so the same call on the output's gradient gives the
+    /// input's.
     ///
     /// # Panics
     /// When `rate` is outside [0, 1].
@@ -360,11 +361,11 @@ impl Random {
         assert_eq!(x.len(), self.elements, "input length");
         let (first, out) = self.own(chunk, out);
         let x = &x[first..first + out.len()];
-        let threshold = (rate * 2.0_f64.powi(32)).round();
-        if threshold >= 2.0_f64.powi(32) {
+        let threshold = (rate * 65536.0).round();
+        if threshold >= 65536.0 {
             out.fill(T::ZERO);
         } else {
-            dropout(isa, stream, first, threshold as u32, T::from_f64(1.0 / (1.0 - rate)), x, out);
+            dropout(isa, stream, first, threshold as u16, T::from_f64(1.0 / (1.0 - rate)), x, out);
         }
     }
 }
@@ -398,7 +399,7 @@ for_each_isa! {
 for_each_isa! { fn bits32(stream: Stream, first: usize, out: &mut [u32]) = bits32_body; }
 for_each_isa! { fn bits64(stream: Stream, first: usize, out: &mut [u64]) = bits64_body; }
 for_each_isa! {
-    fn dropout<T: Float>(stream: Stream, first: usize, threshold: u32, scale: T, x: &[T], out: &mut [T]) = dropout_body;
+    fn dropout<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: &[T], out: &mut [T]) = dropout_body;
 }
 
 #[inline(always)]
@@ -478,29 +479,33 @@ fn bits64_body(stream: Stream, first: usize, out: &mut [u64]) {
     }
 }
 
-/// The elements of a group whose words reach the threshold, scaled. Arrays, not slices: these stay in registers and are
-/// chosen by masks, where a loop over two slices may be compiled with a branch, which is mispredicted.
+/// The elements of a group whose 16-bit words reach the threshold, scaled. Arrays, not slices: these stay in registers and
+/// are chosen by masks, where a loop over two slices may be compiled with a branch, which is mispredicted.
 #[inline(always)]
-fn kept<T: Float>(words: [u32; GROUP], threshold: u32, scale: T, x: &[T; GROUP]) -> [T; GROUP] {
+fn kept<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: &[T; GROUP]) -> [T; GROUP] {
+    let words: [u64; GROUP / 4] = words64(stream, (first / 8) as u64);
     let mut values = [T::ZERO; GROUP];
-    for i in 0..GROUP {
-        let scaled = x[i] * scale;
-        values[i] = if words[i] >= threshold { scaled } else { T::ZERO };
+    for (i, &word) in words.iter().enumerate() {
+        for part in 0..4 {
+            let scaled = x[4 * i + part] * scale;
+            let keep = (word >> (16 * part)) as u16 >= threshold;
+            values[4 * i + part] = if keep { scaled } else { T::ZERO };
+        }
     }
     values
 }
 
 #[inline(always)]
-fn dropout_body<T: Float>(stream: Stream, first: usize, threshold: u32, scale: T, x: &[T], out: &mut [T]) {
+fn dropout_body<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: &[T], out: &mut [T]) {
     let (groups, rest) = x.as_chunks::<GROUP>();
     let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
     for (group, (out, x)) in out_groups.iter_mut().zip(groups).enumerate() {
-        *out = kept(words32(stream, first + group * GROUP), threshold, scale, x);
+        *out = kept(stream, first + group * GROUP, threshold, scale, x);
     }
     if !rest.is_empty() {
         let mut padded = [T::ZERO; GROUP];
         padded[..rest.len()].copy_from_slice(rest);
-        let values = kept(words32(stream, first + groups.len() * GROUP), threshold, scale, &padded);
+        let values = kept(stream, first + groups.len() * GROUP, threshold, scale, &padded);
         out_rest.copy_from_slice(&values[..rest.len()]);
     }
 }
