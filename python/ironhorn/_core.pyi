@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ __all__ = [
     "RecommenderFit",
     "SimilarityTable",
     "Source",
-    "SvdFit",
     "SymbolicDim",
     "Tape",
     "Tensor",
@@ -268,32 +267,6 @@ def host_call(
 ) -> list[Tensor]: ...
 
 @final
-class SvdFit:
-    def __new__(
-        cls,
-        users: NDArray[np.uint32],
-        counts: NDArray[np.uint64],
-        items: NDArray[np.uint32],
-        ratings: NDArray[np.float64],
-        user_factors: NDArray[np.float64],
-        item_factors: NDArray[np.float64],
-        biased: bool,
-        mean: float,
-        *,
-        learning_rates: Sequence[float],
-        regularizations: Sequence[float],
-    ) -> SvdFit: ...
-    def run(self, epochs: int) -> None: ...
-    def cancel(self) -> None: ...
-    @property
-    def cancelled(self) -> bool: ...
-    @property
-    def done(self) -> int: ...
-    def parameters(
-        self,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
-
-@final
 class RatingTable:
     def __new__(
         cls,
@@ -318,20 +291,33 @@ class RatingTable:
     def row(self, row: int) -> tuple[NDArray[np.uint32], NDArray[np.float64]]: ...
     def means(self) -> NDArray[np.float64]: ...
     def deviations(self) -> NDArray[np.float64]: ...
+    def bounds(self) -> tuple[float, float]: ...
     @property
     def shape(self) -> tuple[int, int]: ...
     def __len__(self) -> int: ...
 
+class _Begin(Protocol):
+    @property
+    def user_factors(self) -> NDArray[np.float64]: ...
+    @property
+    def item_factors(self) -> NDArray[np.float64]: ...
+    @property
+    def biases(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None: ...
+    @property
+    def single(self) -> bool: ...
+    @property
+    def blocks(self) -> int: ...
+
+_Factors = NDArray[np.float64] | NDArray[np.float32]
+
 @final
 class RecommenderFit:
     @staticmethod
-    def svd_blocks(
+    def svd(
         by_user: RatingTable,
-        user_factors: NDArray[np.float64],
-        item_factors: NDArray[np.float64],
+        begin: _Begin,
         biased: bool,
         mean: float,
-        blocks: int,
         *,
         learning_rates: Sequence[float],
         regularizations: Sequence[float],
@@ -339,8 +325,8 @@ class RecommenderFit:
     @staticmethod
     def svdpp(
         by_user: RatingTable,
-        user_factors: NDArray[np.float64],
-        item_factors: NDArray[np.float64],
+        neighbors: RatingTable,
+        begin: _Begin,
         implicit_factors: NDArray[np.float64],
         mean: float,
         *,
@@ -350,8 +336,7 @@ class RecommenderFit:
     @staticmethod
     def nmf(
         by_user: RatingTable,
-        user_factors: NDArray[np.float64],
-        item_factors: NDArray[np.float64],
+        begin: _Begin,
         biased: bool,
         mean: float,
         *,
@@ -396,9 +381,9 @@ class RatingEstimator:
         mean: float,
         user_biases: NDArray[np.float64],
         item_biases: NDArray[np.float64],
-        user_factors: NDArray[np.float64],
-        item_factors: NDArray[np.float64],
-        implicit: tuple[NDArray[np.float64], RatingTable] | None = None,
+        user_factors: _Factors,
+        item_factors: _Factors,
+        implicit: tuple[_Factors, RatingTable] | None = None,
     ) -> RatingEstimator: ...
     @staticmethod
     def neighbors(

@@ -42,7 +42,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<recommend::RatingTable>()?;
     module.add_class::<recommend::RecommenderFit>()?;
     module.add_class::<recommend::SimilarityTable>()?;
-    module.add_class::<recommend::SvdFit>()?;
     module.add_class::<recording::Paused>()?;
     module.add_class::<control::Body>()?;
     module.add_function(wrap_pyfunction!(control::scan, module)?)?;

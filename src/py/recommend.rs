@@ -9,10 +9,13 @@ use ironhorn_engine::recommend::estimator::{Clusters, Columns, SlopeOne, best_it
 use ironhorn_engine::recommend::factors::Factors;
 use ironhorn_engine::recommend::knn::{Center, Neighbors, Source};
 use ironhorn_engine::recommend::nmf::{Nmf, NmfOptions};
+use ironhorn_engine::recommend::nmf_blocks::NmfBlocks;
 use ironhorn_engine::recommend::similarity::{Measure, Similarities};
 use ironhorn_engine::recommend::slope_one::deviations;
+use ironhorn_engine::recommend::start::Start;
 use ironhorn_engine::recommend::svd_blocks::SvdBlocks;
 use ironhorn_engine::recommend::svdpp::{Svdpp, SvdppOptions};
+use ironhorn_engine::recommend::svdpp_blocks::SvdppBlocks;
 use ironhorn_engine::recommend::{Monitor, Progress, Ratings, Svd, SvdOptions, Task};
 use ironhorn_engine::runtime::cancel::Interrupt;
 use ironhorn_kernels::cpu::factor::Rate;
@@ -49,105 +52,6 @@ impl Monitor for Watch<'_, '_> {
     fn advance(&mut self, ratings: u64) {
         let mut progress = self.progress;
         progress.advance(ratings);
-    }
-}
-
-/// A fit of Surprise's SVD that is under way.
-#[pyclass(module = "ironhorn._core", frozen)]
-pub struct SvdFit {
-    fit: Mutex<Svd>,
-    progress: Progress,
-}
-
-type Parameters<'py> =
-    (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>);
-
-#[pymethods]
-impl SvdFit {
-    /// Ratings in training order, `counts[k]` of them by user `users[k]`; the factors to start from; learning rates and
-    /// regularisations of user biases, item biases, user factors, item factors.
-    #[new]
-    #[pyo3(signature = (
-        users, counts, items, ratings, user_factors, item_factors, biased, mean, *, learning_rates, regularizations
-    ))]
-    fn new(
-        py: Python<'_>,
-        users: PyReadonlyArray1<'_, u32>,
-        counts: PyReadonlyArray1<'_, u64>,
-        items: PyReadonlyArray1<'_, u32>,
-        ratings: PyReadonlyArray1<'_, f64>,
-        user_factors: PyReadonlyArray2<'_, f64>,
-        item_factors: PyReadonlyArray2<'_, f64>,
-        biased: bool,
-        mean: f64,
-        learning_rates: [f64; 4],
-        regularizations: [f64; 4],
-    ) -> PyResult<Self> {
-        let (users, counts) = (users.as_slice()?, counts.as_slice()?);
-        let (items, ratings) = (items.as_slice()?, ratings.as_slice()?);
-        let (n_users, n_items, factors) = (user_factors.shape()[0], item_factors.shape()[0], user_factors.shape()[1]);
-        let (user_factors, item_factors) = (user_factors.as_slice()?, item_factors.as_slice()?);
-        let rate = |index: usize| Rate { learning_rate: learning_rates[index], regularization: regularizations[index] };
-        let options = SvdOptions {
-            biased,
-            mean,
-            user_bias: rate(0),
-            item_bias: rate(1),
-            user_factors: rate(2),
-            item_factors: rate(3),
-        };
-        let fit = enter(py, |_| {
-            let counts: Vec<usize> = counts.iter().map(|&count| count as usize).collect();
-            let ratings = Ratings::new(users.to_vec(), &counts, items.to_vec(), ratings.to_vec(), n_users, n_items)?;
-            Svd::new(ratings, options, factors, user_factors, item_factors)
-        })?;
-        Ok(Self { fit: Mutex::new(fit), progress: Progress::default() })
-    }
-
-    /// Goes through all ratings `epochs` times, without the GIL.
-    fn run(&self, py: Python<'_>, epochs: usize) -> PyResult<()> {
-        enter(py, |interrupt| match self.fit.try_lock() {
-            Ok(mut fit) => fit.run(epochs, &mut Watch { interrupt, progress: &self.progress }),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::Value("this fit is running in another thread already; wait for it".into()))
-            }
-            Err(TryLockError::Poisoned(_)) => Err(Error::Internal("an earlier run of this fit panicked".into())),
-        })
-    }
-
-    /// Makes a running `run` stop at the next user, from any thread.
-    fn cancel(&self) {
-        self.progress.cancel();
-    }
-
-    /// Whether `cancel` was called.
-    #[getter]
-    fn cancelled(&self) -> bool {
-        self.progress.is_cancelled()
-    }
-
-    /// Ratings used for training so far.
-    #[getter]
-    fn done(&self) -> u64 {
-        self.progress.done()
-    }
-
-    /// User biases, item biases, user factors, item factors: copies of what they are now.
-    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Parameters<'py>> {
-        let (model, (n_users, n_items, factors)) = enter(py, |_| {
-            let fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok((fit.model(), fit.shape()))
-        })?;
-        let matrix = |rows: usize, values: Vec<f64>| {
-            let rows = Array2::from_shape_vec((rows, factors), values);
-            rows.expect("a model holds `factors` values a row").into_pyarray(py)
-        };
-        Ok((
-            model.user_biases.into_pyarray(py),
-            model.item_biases.into_pyarray(py),
-            matrix(n_users, model.user_factors),
-            matrix(n_items, model.item_factors),
-        ))
     }
 }
 
@@ -247,6 +151,12 @@ impl RatingTable {
         (self.ratings.n_users(), self.ratings.n_items())
     }
 
+    /// The lowest and the highest rating; infinite ones without any.
+    fn bounds(&self) -> (f64, f64) {
+        let start = (f64::INFINITY, f64::NEG_INFINITY);
+        self.ratings.values().iter().fold(start, |(low, high), &value| (low.min(value), high.max(value)))
+    }
+
     fn __len__(&self) -> usize {
         self.ratings.len()
     }
@@ -259,7 +169,34 @@ impl RatingTable {
     }
 }
 
-/// A fit of SVD++, NMF or co-clustering that is under way.
+/// Factors that a fit starts from, with biases (else zero); and how it is computed: `single` holds factors in float32,
+/// more than one of `blocks` run side by side.
+#[derive(FromPyObject)]
+pub struct Begin<'py> {
+    #[pyo3(attribute)]
+    user_factors: Matrix<'py>,
+    #[pyo3(attribute)]
+    item_factors: Matrix<'py>,
+    #[pyo3(attribute)]
+    biases: Option<(Vector<'py>, Vector<'py>)>,
+    #[pyo3(attribute)]
+    single: bool,
+    #[pyo3(attribute)]
+    blocks: usize,
+}
+
+impl Begin<'_> {
+    fn start(&self) -> PyResult<Start<'_>> {
+        let biases = match &self.biases {
+            Some((users, items)) => Some((users.as_slice()?, items.as_slice()?)),
+            None => None,
+        };
+        let (user_factors, item_factors) = (self.user_factors.as_slice()?, self.item_factors.as_slice()?);
+        Ok(Start { factors: self.user_factors.shape()[1], user_factors, item_factors, biases })
+    }
+}
+
+/// A fit that is under way.
 #[pyclass(module = "ironhorn._core", frozen)]
 pub struct RecommenderFit {
     task: Mutex<Box<dyn Task>>,
@@ -267,80 +204,102 @@ pub struct RecommenderFit {
 }
 
 impl RecommenderFit {
-    fn of(task: impl Task + 'static) -> Self {
-        Self { task: Mutex::new(Box::new(task)), progress: Progress::default() }
+    fn of(task: Box<dyn Task>) -> Self {
+        Self { task: Mutex::new(task), progress: Progress::default() }
     }
+}
+
+fn boxed(task: impl Task + 'static) -> Box<dyn Task> {
+    Box::new(task)
 }
 
 #[pymethods]
 impl RecommenderFit {
-    /// SVD from these factors in `blocks` blocks of users and items, which run side by side; rates of user biases, item
-    /// biases, user factors and item factors.
+    /// SVD; rates of user biases, item biases, user factors and item factors.
     #[staticmethod]
-    #[pyo3(signature = (by_user, user_factors, item_factors, biased, mean, blocks, *, learning_rates, regularizations))]
-    fn svd_blocks(
+    #[pyo3(signature = (by_user, begin, biased, mean, *, learning_rates, regularizations))]
+    fn svd(
         py: Python<'_>,
         by_user: &RatingTable,
-        user_factors: Matrix<'_>,
-        item_factors: Matrix<'_>,
+        begin: Begin<'_>,
         biased: bool,
         mean: f64,
-        blocks: usize,
         learning_rates: [f64; 4],
         regularizations: [f64; 4],
     ) -> PyResult<Self> {
-        let factors = user_factors.shape()[1];
-        let (users, items) = (user_factors.as_slice()?, item_factors.as_slice()?);
+        let (start, single, blocks) = (begin.start()?, begin.single, begin.blocks);
         let [user_bias, item_bias, of_users, of_items] = rates(learning_rates, regularizations);
         let options = SvdOptions { biased, mean, user_bias, item_bias, user_factors: of_users, item_factors: of_items };
-        let fit = enter(py, |_| SvdBlocks::new(&by_user.ratings, options, factors, users, items, blocks))?;
-        Ok(Self::of(fit))
+        let task = enter(py, |_| {
+            let ratings = by_user.ratings.clone();
+            match (single, blocks) {
+                (false, 1) => Svd::<f64>::new(ratings, options, &start).map(boxed),
+                (true, 1) => Svd::<f32>::new(ratings, options, &start).map(boxed),
+                (false, _) => SvdBlocks::<f64>::new(&ratings, options, &start, blocks).map(boxed),
+                (true, _) => SvdBlocks::<f32>::new(&ratings, options, &start, blocks).map(boxed),
+            }
+        })?;
+        Ok(Self::of(task))
     }
 
-    /// SVD++ from these factors; rates of user biases, item biases, user, item and implicit factors.
+    /// SVD++; rates of user biases, item biases, user, item and implicit factors. What each user has rated is taken from
+    /// `neighbors`, which only a fit in one block has beside `by_user`.
     #[staticmethod]
-    #[pyo3(signature = (
-        by_user, user_factors, item_factors, implicit_factors, mean, *, learning_rates, regularizations
-    ))]
+    #[pyo3(signature = (by_user, neighbors, begin, implicit_factors, mean, *, learning_rates, regularizations))]
     fn svdpp(
         py: Python<'_>,
         by_user: &RatingTable,
-        user_factors: Matrix<'_>,
-        item_factors: Matrix<'_>,
+        neighbors: &RatingTable,
+        begin: Begin<'_>,
         implicit_factors: Matrix<'_>,
         mean: f64,
         learning_rates: [f64; 5],
         regularizations: [f64; 5],
     ) -> PyResult<Self> {
-        let factors = user_factors.shape()[1];
-        let (users, items) = (user_factors.as_slice()?, item_factors.as_slice()?);
+        let (start, single, blocks) = (begin.start()?, begin.single, begin.blocks);
         let implicit = implicit_factors.as_slice()?;
         let options = SvdppOptions { mean, rates: rates(learning_rates, regularizations) };
-        let fit = enter(py, |_| Svdpp::new(by_user.ratings.clone(), options, factors, users, items, implicit))?;
-        Ok(Self::of(fit))
+        if blocks != 1 && !Arc::ptr_eq(&by_user.ratings, &neighbors.ratings) {
+            return Err(PyValueError::new_err("svdpp: a fit in blocks takes all ratings of its users"));
+        }
+        let task = enter(py, |_| {
+            let (ratings, neighbors) = (by_user.ratings.clone(), neighbors.ratings.clone());
+            match (single, blocks) {
+                (false, 1) => Svdpp::<f64>::new(ratings, neighbors, options, &start, implicit).map(boxed),
+                (true, 1) => Svdpp::<f32>::new(ratings, neighbors, options, &start, implicit).map(boxed),
+                (false, _) => SvdppBlocks::<f64>::new(&ratings, options, &start, implicit, blocks).map(boxed),
+                (true, _) => SvdppBlocks::<f32>::new(&ratings, options, &start, implicit, blocks).map(boxed),
+            }
+        })?;
+        Ok(Self::of(task))
     }
 
-    /// NMF from these factors; `regularizations` of user biases, item biases, user and item factors, `learning_rates` of
-    /// user and item biases.
+    /// NMF; `regularizations` of user biases, item biases, user and item factors, `learning_rates` of user and item biases.
     #[staticmethod]
-    #[pyo3(signature = (by_user, user_factors, item_factors, biased, mean, *, learning_rates, regularizations))]
+    #[pyo3(signature = (by_user, begin, biased, mean, *, learning_rates, regularizations))]
     fn nmf(
         py: Python<'_>,
         by_user: &RatingTable,
-        user_factors: Matrix<'_>,
-        item_factors: Matrix<'_>,
+        begin: Begin<'_>,
         biased: bool,
         mean: f64,
         learning_rates: [f64; 2],
         regularizations: [f64; 4],
     ) -> PyResult<Self> {
-        let factors = user_factors.shape()[1];
-        let (users, items) = (user_factors.as_slice()?, item_factors.as_slice()?);
+        let (start, single, blocks) = (begin.start()?, begin.single, begin.blocks);
         let [bias_penalty, item_bias_penalty, user_penalty, item_penalty] = regularizations;
         let [user_bias, item_bias] = rates(learning_rates, [bias_penalty, item_bias_penalty]);
         let options = NmfOptions { biased, mean, user_bias, item_bias, user_penalty, item_penalty };
-        let fit = enter(py, |_| Nmf::new(by_user.ratings.clone(), options, factors, users, items))?;
-        Ok(Self::of(fit))
+        let task = enter(py, |_| {
+            let ratings = by_user.ratings.clone();
+            match (single, blocks) {
+                (false, 1) => Nmf::<f64>::new(ratings, options, &start).map(boxed),
+                (true, 1) => Nmf::<f32>::new(ratings, options, &start).map(boxed),
+                (false, _) => NmfBlocks::<f64>::new(&ratings, options, &start, blocks).map(boxed),
+                (true, _) => NmfBlocks::<f32>::new(&ratings, options, &start, blocks).map(boxed),
+            }
+        })?;
+        Ok(Self::of(task))
     }
 
     /// Co-clustering from these clusters; `truncated` drops fractions of ratings.
@@ -358,7 +317,7 @@ impl RecommenderFit {
         let (users, items) = (user_clusters.as_slice()?, item_clusters.as_slice()?);
         let sides = (by_user.ratings.clone(), by_item.ratings.clone());
         let fit = enter(py, |_| CoClustering::new(sides.0, sides.1, mean, users, items, n_clusters, truncated))?;
-        Ok(Self::of(fit))
+        Ok(Self::of(boxed(fit)))
     }
 
     /// Goes through all ratings `epochs` times, without the GIL.
@@ -515,13 +474,8 @@ type Shared2<T> = Py<PyArray2<T>>;
 
 /// The arrays of a fitted model, shared with Python.
 enum Model {
-    Factors {
-        biased: bool,
-        mean: f64,
-        biases: [Array1<f64>; 2],
-        factors: [Shared2<f64>; 2],
-        implicit: Option<(Shared2<f64>, Arc<Ratings>)>,
-    },
+    Factors(FactorArrays<f64>),
+    SingleFactors(FactorArrays<f32>),
     Neighbors {
         similarities: Similar,
         raters: Arc<Ratings>,
@@ -546,6 +500,21 @@ enum Model {
     },
 }
 
+struct FactorArrays<T> {
+    biased: bool,
+    mean: f64,
+    biases: [Array1<f64>; 2],
+    factors: [Shared2<T>; 2],
+    implicit: Option<(Shared2<T>, Arc<Ratings>)>,
+}
+
+/// Factors in either type.
+#[derive(FromPyObject)]
+pub enum Rows {
+    Double(Shared2<f64>),
+    Single(Shared2<f32>),
+}
+
 #[derive(FromPyObject)]
 pub enum Similar {
     Dense(Shared2<f64>),
@@ -558,30 +527,37 @@ pub struct RatingEstimator {
     model: Model,
 }
 
+/// As `with_model`, for factors of one type.
+macro_rules! with_factors {
+    ($py:ident, $arrays:ident, $model:ident => $result:expr) => {{
+        let FactorArrays { biased, mean, biases, factors, implicit } = $arrays;
+        let [bu, bi] = biases.each_ref().map(|array| array.bind($py).readonly());
+        let [pu, qi] = factors.each_ref().map(|array| array.bind($py).readonly());
+        let yj = implicit.as_ref().map(|(rows, rated)| (rows.bind($py).readonly(), rated));
+        let $model = Factors {
+            biased: *biased,
+            mean: *mean,
+            factors: pu.shape()[1],
+            user_biases: bu.as_slice()?,
+            item_biases: bi.as_slice()?,
+            user_factors: pu.as_slice()?,
+            item_factors: qi.as_slice()?,
+            implicit: match &yj {
+                Some((rows, rated)) => Some((rows.as_slice()?, rated.as_ref())),
+                None => None,
+            },
+        };
+        $model.check().map_err(|error| to_python($py, &error))?;
+        $result
+    }};
+}
+
 /// Borrows the arrays of a model, checks that they fit together, and evaluates an expression on it.
 macro_rules! with_model {
     ($py:ident, $estimator:expr, $model:ident => $result:expr) => {
         match &$estimator.model {
-            Model::Factors { biased, mean, biases, factors, implicit } => {
-                let [bu, bi] = biases.each_ref().map(|array| array.bind($py).readonly());
-                let [pu, qi] = factors.each_ref().map(|array| array.bind($py).readonly());
-                let yj = implicit.as_ref().map(|(rows, rated)| (rows.bind($py).readonly(), rated));
-                let $model = Factors {
-                    biased: *biased,
-                    mean: *mean,
-                    factors: pu.shape()[1],
-                    user_biases: bu.as_slice()?,
-                    item_biases: bi.as_slice()?,
-                    user_factors: pu.as_slice()?,
-                    item_factors: qi.as_slice()?,
-                    implicit: match &yj {
-                        Some((rows, rated)) => Some((rows.as_slice()?, rated.as_ref())),
-                        None => None,
-                    },
-                };
-                $model.check().map_err(|error| to_python($py, &error))?;
-                $result
-            }
+            Model::Factors(arrays) => with_factors!($py, arrays, $model => $result),
+            Model::SingleFactors(arrays) => with_factors!($py, arrays, $model => $result),
             Model::Neighbors { similarities, raters, user_based, k, min_k, mean, center, centers } => {
                 let dense = match similarities {
                     Similar::Dense(matrix) => Some(matrix.bind($py).readonly()),
@@ -643,7 +619,8 @@ type Estimated<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i32>>, Bou
 
 #[pymethods]
 impl RatingEstimator {
-    /// `mean + bu + bi + q . p`, or `q . p` alone; with `implicit` rows `p` becomes `p + sum(y) / sqrt(n)`.
+    /// `mean + bu + bi + q . p`, or `q . p` alone; with `implicit` rows `p` becomes `p + sum(y) / sqrt(n)`. All factors are
+    /// of one type.
     #[staticmethod]
     #[pyo3(signature = (biased, mean, user_biases, item_biases, user_factors, item_factors, implicit=None))]
     fn factors(
@@ -651,13 +628,29 @@ impl RatingEstimator {
         mean: f64,
         user_biases: Array1<f64>,
         item_biases: Array1<f64>,
-        user_factors: Shared2<f64>,
-        item_factors: Shared2<f64>,
-        implicit: Option<(Shared2<f64>, PyRef<'_, RatingTable>)>,
-    ) -> Self {
-        let implicit = implicit.map(|(rows, table)| (rows, table.ratings.clone()));
-        let (biases, factors) = ([user_biases, item_biases], [user_factors, item_factors]);
-        Self { model: Model::Factors { biased, mean, biases, factors, implicit } }
+        user_factors: Rows,
+        item_factors: Rows,
+        implicit: Option<(Rows, PyRef<'_, RatingTable>)>,
+    ) -> PyResult<Self> {
+        let biases = [user_biases, item_biases];
+        let model = match (user_factors, item_factors, implicit) {
+            (Rows::Double(users), Rows::Double(items), None) => {
+                Model::Factors(FactorArrays { biased, mean, biases, factors: [users, items], implicit: None })
+            }
+            (Rows::Double(users), Rows::Double(items), Some((Rows::Double(rows), table))) => {
+                let implicit = Some((rows, table.ratings.clone()));
+                Model::Factors(FactorArrays { biased, mean, biases, factors: [users, items], implicit })
+            }
+            (Rows::Single(users), Rows::Single(items), None) => {
+                Model::SingleFactors(FactorArrays { biased, mean, biases, factors: [users, items], implicit: None })
+            }
+            (Rows::Single(users), Rows::Single(items), Some((Rows::Single(rows), table))) => {
+                let implicit = Some((rows, table.ratings.clone()));
+                Model::SingleFactors(FactorArrays { biased, mean, biases, factors: [users, items], implicit })
+            }
+            _ => return Err(PyValueError::new_err("factors are of different types; make them all of one")),
+        };
+        Ok(Self { model })
     }
 
     /// From the `k` nearest raters. `center` is "zero", "means" (of each x), "scores" (means and deviations of each x) or

@@ -497,14 +497,3 @@ def test_folding_in_is_close_to_fitting_again(name: str) -> None:
     assert algo.similar_items("shiny", 2)
     with pytest.raises(ValueError, match=r"user 'u1' and item 'i3' are both known\. Use partial_fit"):
         algo.fold_in([("u1", "i3", 4.0)])
-
-
-def test_threads_repeat_and_fit_as_well(ratings: Any) -> None:
-    trainset, testset = ratings
-    one = SVD(random_state=0).fit(trainset)
-    two, again = (SVD(random_state=0, n_threads=2).fit(trainset) for _ in range(2))
-    assert two.pu.tobytes() == again.pu.tobytes() and two.pu.tobytes() != one.pu.tobytes()
-    errors = [ironhorn_surprise.accuracy.rmse(algo.test(testset), verbose=False) for algo in (one, two)]
-    assert errors[0] == pytest.approx(errors[1], abs=0.01)
-    with pytest.raises(ValueError, match="n_threads=0: expected 1 or more"):
-        SVD(n_threads=0)

@@ -1,9 +1,9 @@
-//! Estimates from factors: `mean + bu + bi + q . p`, and SVD++'s `q . (p + implicit)`.
+//! Estimates from factors in float64 or float32: `mean + bu + bi + q . p`, and SVD++'s `q . (p + implicit)`.
 
 use super::estimator::{Estimate, Estimator, Grouping};
 use super::ratings::Ratings;
 use crate::core::error::{Error, Result};
-use ironhorn_kernels::cpu::factor::dot;
+use ironhorn_kernels::cpu::factor::{Factor, dot};
 use ironhorn_kernels::cpu::simd::Isa;
 
 /// Items whose factors are read for a block of users before the next ones.
@@ -11,7 +11,7 @@ const ITEMS: usize = 64;
 
 /// Fitted factors.
 #[derive(Debug, Clone, Copy)]
-pub struct Factors<'a> {
+pub struct Factors<'a, T> {
     /// Whether mean and biases take part. Without, nothing can be said about unknown users or items.
     pub biased: bool,
     pub mean: f64,
@@ -19,20 +19,20 @@ pub struct Factors<'a> {
     pub factors: usize,
     pub user_biases: &'a [f64],
     pub item_biases: &'a [f64],
-    pub user_factors: &'a [f64],
-    pub item_factors: &'a [f64],
+    pub user_factors: &'a [T],
+    pub item_factors: &'a [T],
     /// Implicit factors of the items, and the items that each user rated.
-    pub implicit: Option<(&'a [f64], &'a Ratings)>,
+    pub implicit: Option<(&'a [T], &'a Ratings)>,
 }
 
 /// The row of the user who was asked for last, where it is not simply theirs.
-#[derive(Debug, Default)]
-pub struct UserRow {
+#[derive(Debug)]
+pub struct UserRow<T> {
     user: Option<usize>,
-    row: Vec<f64>,
+    row: Vec<T>,
 }
 
-impl Factors<'_> {
+impl<T: Factor> Factors<'_, T> {
     /// # Errors
     /// Arrays that do not fit together.
     pub fn check(&self) -> Result<()> {
@@ -59,27 +59,27 @@ impl Factors<'_> {
         Ok(())
     }
 
-    fn own_row(&self, user: usize) -> &[f64] {
+    fn own_row(&self, user: usize) -> &[T] {
         &self.user_factors[user * self.factors..(user + 1) * self.factors]
     }
 
     /// `p + sum_j y_j / sqrt(n)`, the sum in the order of the user's ratings.
-    fn row<'s>(&'s self, user: usize, scratch: &'s mut UserRow) -> &'s [f64] {
+    fn row<'s>(&'s self, user: usize, scratch: &'s mut UserRow<T>) -> &'s [T] {
         let Some((implicit, rated)) = self.implicit else { return self.own_row(user) };
         if scratch.user != Some(user) {
             scratch.user = Some(user);
             scratch.row.clear();
-            scratch.row.resize(self.factors, 0.0);
+            scratch.row.resize(self.factors, T::ZERO);
             let items = rated.of(user).items;
             for &item in items {
                 let row = &implicit[item as usize * self.factors..(item as usize + 1) * self.factors];
-                for (sum, value) in scratch.row.iter_mut().zip(row) {
+                for (sum, &value) in scratch.row.iter_mut().zip(row) {
                     *sum += value;
                 }
             }
-            let root = (items.len() as f64).sqrt();
-            for (sum, own) in scratch.row.iter_mut().zip(self.own_row(user)) {
-                *sum = own + if items.is_empty() { 0.0 } else { *sum / root };
+            let root = T::from_f64((items.len() as f64).sqrt());
+            for (sum, &own) in scratch.row.iter_mut().zip(self.own_row(user)) {
+                *sum = own + if items.is_empty() { T::ZERO } else { *sum / root };
             }
         }
         &scratch.row
@@ -98,11 +98,11 @@ impl Factors<'_> {
     }
 }
 
-impl Estimator for Factors<'_> {
-    type Scratch = (Isa, UserRow);
+impl<T: Factor> Estimator for Factors<'_, T> {
+    type Scratch = (Isa, UserRow<T>);
 
-    fn scratch(&self) -> (Isa, UserRow) {
-        (Isa::active(), UserRow::default())
+    fn scratch(&self) -> (Isa, UserRow<T>) {
+        (Isa::active(), UserRow { user: None, row: vec![] })
     }
 
     fn shape(&self) -> (usize, usize) {
@@ -113,7 +113,7 @@ impl Estimator for Factors<'_> {
         if self.implicit.is_some() { Grouping::ByUser } else { Grouping::Any }
     }
 
-    fn estimate(&self, user: Option<usize>, item: Option<usize>, (isa, row): &mut (Isa, UserRow)) -> Estimate {
+    fn estimate(&self, user: Option<usize>, item: Option<usize>, (isa, row): &mut (Isa, UserRow<T>)) -> Estimate {
         let product = match (user, item) {
             (Some(user), Some(item)) => {
                 let q = &self.item_factors[item * self.factors..(item + 1) * self.factors];
@@ -124,13 +124,13 @@ impl Estimator for Factors<'_> {
         self.combine(user, item, product)
     }
 
-    fn scores(&self, users: &[Option<usize>], out: &mut [f64], (isa, row): &mut (Isa, UserRow)) {
+    fn scores(&self, users: &[Option<usize>], out: &mut [f64], (isa, row): &mut (Isa, UserRow<T>)) {
         let n_items = self.shape().1;
         let mut rows = Vec::with_capacity(users.len() * self.factors);
         for &user in users {
             match user {
                 Some(user) => rows.extend_from_slice(self.row(user, row)),
-                None => rows.resize(rows.len() + self.factors, 0.0),
+                None => rows.resize(rows.len() + self.factors, T::ZERO),
             }
         }
         for start in (0..n_items).step_by(ITEMS) {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn implicit_rows_by_hand() {
         let rated = Ratings::from_columns(&[0, 0, 0, 0], &[0, 1, 1, 0], &[1.0; 4], 2, 2).unwrap();
-        let plain = Factors {
+        let plain = Factors::<f64> {
             biased: true,
             mean: 3.0,
             factors: 1,

@@ -6,20 +6,24 @@
 //! borrowed arrays, which [`estimator::pairs`] and [`estimator::best_items`] ask on all threads.
 
 pub mod baselines;
+mod blocks;
 pub mod co_clustering;
 pub mod estimator;
 pub mod factors;
 pub mod fit;
 pub mod knn;
 pub mod nmf;
+pub mod nmf_blocks;
 mod parallel;
 pub mod ratings;
 pub mod similarity;
 pub mod slope_one;
+pub mod start;
 pub mod svd;
 pub mod svd_blocks;
 pub mod svdpp;
+pub mod svdpp_blocks;
 
 pub use fit::{Monitor, Progress, Task};
 pub use ratings::Ratings;
-pub use svd::{Svd, SvdModel, SvdOptions};
+pub use svd::{Svd, SvdOptions};

@@ -6,10 +6,9 @@
 
 use super::fit::{Monitor, Task};
 use super::ratings::Ratings;
-use super::svd::{padded, unpadded};
-use super::svdpp::{check_factors, check_mean, check_rates};
+use super::start::{Start, check_mean, check_rates, padded, unpadded};
 use crate::core::error::{Error, Result};
-use ironhorn_kernels::cpu::factor::{Line, Rate, lines};
+use ironhorn_kernels::cpu::factor::{Factor, Rate};
 use ironhorn_kernels::cpu::factor_nonnegative::{Items, Sweep, User, multiply, sweep};
 use ironhorn_kernels::cpu::simd::Isa;
 use std::sync::Arc;
@@ -29,9 +28,43 @@ pub struct NmfOptions {
     pub item_penalty: f64,
 }
 
+impl NmfOptions {
+    /// The kernel for these options.
+    ///
+    /// # Errors
+    /// A start of another size, a mean or rate that is not finite.
+    pub(super) fn checked<T: Factor>(&self, ratings: &Ratings, start: &Start<'_>) -> Result<Sweep> {
+        start.check(ratings.n_users(), ratings.n_items())?;
+        let penalty = |regularization: f64| Rate { learning_rate: 0.0, regularization };
+        let rates = [self.user_bias, self.item_bias, penalty(self.user_penalty), penalty(self.item_penalty)];
+        check_rates(&["bu", "bi", "pu", "qi"], &rates)?;
+        let mean = if self.biased { self.mean } else { 0.0 };
+        check_mean(mean)?;
+        Ok(Sweep {
+            lines: T::lines(start.factors),
+            biased: self.biased,
+            mean,
+            user_bias: self.user_bias,
+            item_bias: self.item_bias,
+        })
+    }
+}
+
+/// How many ratings each user and each item has.
+pub(super) fn counts(ratings: &Ratings) -> (Vec<usize>, Vec<usize>) {
+    let (mut users, mut items) = (vec![0; ratings.n_users()], vec![0; ratings.n_items()]);
+    for (user, count) in ratings.counts() {
+        users[user as usize] += count;
+    }
+    for &item in ratings.items() {
+        items[item as usize] += 1;
+    }
+    (users, items)
+}
+
 /// A fit that is under way.
 #[derive(Debug)]
-pub struct Nmf {
+pub struct Nmf<T: Factor> {
     ratings: Arc<Ratings>,
     plan: Sweep,
     factors: usize,
@@ -41,56 +74,32 @@ pub struct Nmf {
     item_counts: Vec<usize>,
     user_biases: Vec<f64>,
     item_biases: Vec<f64>,
-    user_rows: Vec<Line>,
-    item_rows: Vec<Line>,
-    item_numerators: Vec<Line>,
-    item_denominators: Vec<Line>,
+    user_rows: Vec<T::Line>,
+    item_rows: Vec<T::Line>,
+    item_numerators: Vec<T::Line>,
+    item_denominators: Vec<T::Line>,
 }
 
-impl Nmf {
-    /// A fit that starts from these factors and from biases of zero.
+impl<T: Factor> Nmf<T> {
+    /// A fit that starts from these factors and biases.
     ///
     /// # Errors
-    /// Factor arrays of another size, a mean or rate that is not finite, too little memory.
-    pub fn new(
-        ratings: Arc<Ratings>,
-        options: NmfOptions,
-        factors: usize,
-        user_factors: &[f64],
-        item_factors: &[f64],
-    ) -> Result<Self> {
-        let (n_users, n_items) = (ratings.n_users(), ratings.n_items());
-        check_factors(&[("user", n_users, user_factors), ("item", n_items, item_factors)], factors)?;
-        let penalty = |regularization: f64| Rate { learning_rate: 0.0, regularization };
-        let rates =
-            [options.user_bias, options.item_bias, penalty(options.user_penalty), penalty(options.item_penalty)];
-        check_rates(&["bu", "bi", "pu", "qi"], &rates)?;
-        let mean = if options.biased { options.mean } else { 0.0 };
-        check_mean(mean)?;
-        let (mut user_counts, mut item_counts) = (vec![0; n_users], vec![0; n_items]);
-        for (user, count) in ratings.counts() {
-            user_counts[user as usize] += count;
-        }
-        for &item in ratings.items() {
-            item_counts[item as usize] += 1;
-        }
-        let item_rows = padded(item_factors, n_items, factors)?;
+    /// Arrays of another size, a mean or rate that is not finite, too little memory.
+    pub fn new(ratings: Arc<Ratings>, options: NmfOptions, start: &Start<'_>) -> Result<Self> {
+        let plan = options.checked::<T>(&ratings, start)?;
+        let (user_counts, item_counts) = counts(&ratings);
+        let (user_biases, item_biases) = start.biases(ratings.n_users(), ratings.n_items());
+        let item_rows = padded::<T>(start.item_factors, ratings.n_items(), start.factors)?;
         Ok(Self {
-            plan: Sweep {
-                lines: lines(factors),
-                biased: options.biased,
-                mean,
-                user_bias: options.user_bias,
-                item_bias: options.item_bias,
-            },
-            factors,
+            plan,
+            factors: start.factors,
             user_penalty: options.user_penalty,
             item_penalty: options.item_penalty,
             user_counts,
             item_counts,
-            user_biases: vec![0.0; n_users],
-            item_biases: vec![0.0; n_items],
-            user_rows: padded(user_factors, n_users, factors)?,
+            user_biases,
+            item_biases,
+            user_rows: padded::<T>(start.user_factors, ratings.n_users(), start.factors)?,
             item_numerators: item_rows.clone(),
             item_denominators: item_rows.clone(),
             item_rows,
@@ -104,16 +113,16 @@ impl Nmf {
     /// [`Error::Cancelled`]. An epoch that was stopped has changed biases and some users' factors.
     pub fn run_with(&mut self, isa: Isa, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
         let width = self.plan.lines;
-        let (mut numerator, mut denominator) = (vec![Line::default(); width], vec![Line::default(); width]);
+        let (mut numerator, mut denominator) = (vec![T::Line::default(); width], vec![T::Line::default(); width]);
         for _ in 0..epochs {
-            self.item_numerators.fill(Line::default());
-            self.item_denominators.fill(Line::default());
+            self.item_numerators.fill(T::Line::default());
+            self.item_denominators.fill(T::Line::default());
             let mut told = 0;
             for (user, positions) in self.ratings.runs() {
                 let end = positions.end;
                 let row = user * width..(user + 1) * width;
-                numerator.fill(Line::default());
-                denominator.fill(Line::default());
+                numerator.fill(T::Line::default());
+                denominator.fill(T::Line::default());
                 let mut own = User {
                     bias: &mut self.user_biases[user],
                     row: &self.user_rows[row.clone()],
@@ -126,10 +135,10 @@ impl Nmf {
                     numerators: &mut self.item_numerators,
                     denominators: &mut self.item_denominators,
                 };
-                sweep(isa, &self.plan, self.ratings.part(positions), &mut own, &mut items);
+                sweep::<T>(isa, &self.plan, self.ratings.part(positions), &mut own, &mut items);
                 // No later rating of this sweep reads this user's factors.
                 let penalty = self.user_counts[user] as f64 * self.user_penalty;
-                multiply(isa, &mut self.user_rows[row], &numerator, &denominator, penalty);
+                multiply::<T>(isa, &mut self.user_rows[row], &numerator, &denominator, penalty);
                 if end - told >= BLOCK || end == self.ratings.len() {
                     monitor.advance((end - told) as u64);
                     told = end;
@@ -141,14 +150,14 @@ impl Nmf {
             for (item, &count) in self.item_counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 let row = item * width..(item + 1) * width;
                 let (up, down) = (&self.item_numerators[row.clone()], &self.item_denominators[row.clone()]);
-                multiply(isa, &mut self.item_rows[row], up, down, count as f64 * self.item_penalty);
+                multiply::<T>(isa, &mut self.item_rows[row], up, down, count as f64 * self.item_penalty);
             }
         }
         Ok(())
     }
 }
 
-impl Task for Nmf {
+impl<T: Factor> Task for Nmf<T> {
     fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
         self.run_with(Isa::active(), epochs, monitor)
     }
@@ -158,8 +167,8 @@ impl Task for Nmf {
         vec![
             (self.user_biases.clone(), 0),
             (self.item_biases.clone(), 0),
-            (unpadded(&self.user_rows, self.factors), self.factors),
-            (unpadded(&self.item_rows, self.factors), self.factors),
+            (unpadded::<T>(&self.user_rows, self.factors), self.factors),
+            (unpadded::<T>(&self.item_rows, self.factors), self.factors),
         ]
     }
 }
@@ -170,7 +179,8 @@ mod tests {
     use crate::core::error::Error;
     use crate::recommend::fit::{Progress, Task};
     use crate::recommend::ratings::Ratings;
-    use ironhorn_kernels::cpu::factor::Rate;
+    use crate::recommend::start::Start;
+    use ironhorn_kernels::cpu::factor::{Factor, Rate};
     use ironhorn_kernels::cpu::simd::Isa;
     use std::sync::Arc;
 
@@ -187,12 +197,14 @@ mod tests {
         (0..rows * factors).map(|k| ((k + shift) * 37 % 101) as f64 / 101.0).collect()
     }
 
-    fn fit(factors: usize, biased: bool) -> Nmf {
+    fn fit<T: Factor>(factors: usize, biased: bool) -> Nmf<T> {
         let (users, items, values) = columns();
         let ratings = Arc::new(Ratings::from_columns(&users, &items, &values, 20, 25).unwrap());
         let options =
             NmfOptions { biased, mean: 3.0, user_bias: RATE, item_bias: RATE, user_penalty: 0.06, item_penalty: 0.05 };
-        Nmf::new(ratings, options, factors, &start(20, factors, 0), &start(25, factors, 9)).unwrap()
+        let (users, items) = (start(20, factors, 0), start(25, factors, 9));
+        let from = Start { factors, user_factors: &users, item_factors: &items, biases: None };
+        Nmf::new(ratings, options, &from).unwrap()
     }
 
     /// One unbiased epoch from the formulas.
@@ -225,28 +237,33 @@ mod tests {
 
     #[test]
     fn follows_the_formulas_on_every_instruction_set() {
+        follows_the_formulas::<f64>(1e-11);
+        follows_the_formulas::<f32>(1e-5);
+        let mut biased = fit::<f64>(4, true);
+        biased.run(3, &mut &Progress::default()).unwrap();
+        assert!(biased.parameters()[1].0.iter().any(|&bias| bias != 0.0));
+    }
+
+    fn follows_the_formulas<T: Factor>(tolerance: f64) {
         for factors in [1, 7, 15, 16] {
             let (p, q) = naive(&start(20, factors, 0), &start(25, factors, 9), factors);
             for isa in Isa::available() {
-                let mut fit = fit(factors, false);
+                let mut fit = fit::<T>(factors, false);
                 fit.run_with(isa, 1, &mut &Progress::default()).unwrap();
                 let got = fit.parameters();
                 for ((got, width), want) in got[2..].iter().zip([&p, &q]) {
                     assert_eq!(*width, factors);
-                    assert!(got.iter().zip(want).all(|(x, y)| (x - y).abs() < 1e-11), "{isa:?}, {factors} factors");
+                    assert!(got.iter().zip(want).all(|(x, y)| (x - y).abs() < tolerance), "{isa:?}, {factors} factors");
                 }
                 assert!(got[0].0.iter().all(|&bias| bias == 0.0));
             }
         }
-        let mut biased = fit(4, true);
-        biased.run(3, &mut &Progress::default()).unwrap();
-        assert!(biased.parameters()[1].0.iter().any(|&bias| bias != 0.0));
     }
 
     #[test]
     fn stops_when_told() {
         let progress = Progress::default();
         progress.cancel();
-        assert_eq!(fit(3, false).run(2, &mut &progress), Err(Error::Cancelled));
+        assert_eq!(fit::<f64>(3, false).run(2, &mut &progress), Err(Error::Cancelled));
     }
 }

@@ -1,19 +1,21 @@
-//! SVD: `rating = mean + bu + bi + p . q`, fitted by stochastic gradient descent in float64 (Funk 2006; Koren, Bell and
-//! Volinsky, "Matrix factorization techniques for recommender systems", 2009, equation 5).
+//! SVD: `rating = mean + bu + bi + p . q`, fitted by stochastic gradient descent in float64 or float32 (Funk 2006; Koren,
+//! Bell and Volinsky, "Matrix factorization techniques for recommender systems", 2009, equation 5).
 //!
 //! An epoch goes through the ratings once, user by user, always in the same order: the order is part of the result, so
 //! one fit runs on one thread. Several fits (folds) run side by side.
 
-use super::fit::Monitor;
+use super::fit::{Monitor, Task};
 use super::ratings::Ratings;
+use super::start::{Start, check_mean, check_rates, padded, unpadded};
 use crate::core::error::{Error, Result};
-use ironhorn_kernels::cpu::factor::{FactorSgd, LANES, Line, Rate, lines};
+use ironhorn_kernels::cpu::factor::{Factor, FactorSgd, Rate};
 use ironhorn_kernels::cpu::simd::Isa;
+use std::sync::Arc;
 
 /// Ratings between two looks at the monitor, about: far below a millisecond.
 const BLOCK: usize = 4096;
 
-/// How to fit. Factors and their initial values come with the arrays given to [`Svd::new`].
+/// How to fit. Factors and their initial values come with the [`Start`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SvdOptions {
     /// Whether the mean and the biases take part.
@@ -26,92 +28,61 @@ pub struct SvdOptions {
     pub item_factors: Rate,
 }
 
-/// A fit that is under way: run some epochs, look at it or print, run some more, then take the model.
+impl SvdOptions {
+    /// The kernel for these options.
+    ///
+    /// # Errors
+    /// A start of another size, a mean or rate that is not finite.
+    pub(super) fn checked<T: Factor>(&self, ratings: &Ratings, start: &Start<'_>) -> Result<FactorSgd> {
+        start.check(ratings.n_users(), ratings.n_items())?;
+        let rates = [self.user_bias, self.item_bias, self.user_factors, self.item_factors];
+        check_rates(&["bu", "bi", "pu", "qi"], &rates)?;
+        let mean = if self.biased { self.mean } else { 0.0 };
+        check_mean(mean)?;
+        Ok(FactorSgd {
+            lines: T::lines(start.factors),
+            biased: self.biased,
+            mean,
+            user_bias: self.user_bias,
+            item_bias: self.item_bias,
+            user_factors: self.user_factors,
+            item_factors: self.item_factors,
+        })
+    }
+}
+
+/// A fit that is under way: run some epochs, look at it or print, run some more, then take the parameters.
 #[derive(Debug)]
-pub struct Svd {
-    ratings: Ratings,
+pub struct Svd<T: Factor> {
+    ratings: Arc<Ratings>,
     sgd: FactorSgd,
     factors: usize,
     user_biases: Vec<f64>,
     item_biases: Vec<f64>,
-    user_rows: Vec<Line>,
-    item_rows: Vec<Line>,
+    user_rows: Vec<T::Line>,
+    item_rows: Vec<T::Line>,
 }
 
-/// The fitted parameters, row-major without padding.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SvdModel {
-    pub user_biases: Vec<f64>,
-    pub item_biases: Vec<f64>,
-    pub user_factors: Vec<f64>,
-    pub item_factors: Vec<f64>,
-}
-
-impl Svd {
-    /// A fit of `ratings` that starts from these factors (`n_users` and `n_items` rows of `factors` values) and from
-    /// biases of zero.
+impl<T: Factor> Svd<T> {
+    /// A fit of `ratings` that starts from these factors and biases.
     ///
     /// # Errors
-    /// Factor arrays of another size, a mean or rate that is not finite, too little memory.
-    pub fn new(
-        ratings: Ratings,
-        options: SvdOptions,
-        factors: usize,
-        user_factors: &[f64],
-        item_factors: &[f64],
-    ) -> Result<Self> {
-        for (what, rows, values) in
-            [("user", ratings.n_users(), user_factors), ("item", ratings.n_items(), item_factors)]
-        {
-            if rows.checked_mul(factors) != Some(values.len()) {
-                return Err(Error::Value(format!(
-                    "initial {what} factors: expected {rows} x {factors} values, received {}",
-                    values.len()
-                )));
-            }
-        }
-        let rates = [options.user_bias, options.item_bias, options.user_factors, options.item_factors];
-        for (name, rate) in ["bu", "bi", "pu", "qi"].into_iter().zip(rates) {
-            for (option, value) in [("lr", rate.learning_rate), ("reg", rate.regularization)] {
-                if !value.is_finite() {
-                    return Err(Error::Value(format!("{option}_{name} is {value}; it must be a finite number")));
-                }
-            }
-        }
-        let mean = if options.biased { options.mean } else { 0.0 };
-        if !mean.is_finite() {
-            return Err(Error::Value(format!("the mean of the ratings is {mean}; it must be a finite number")));
-        }
-        let sgd = FactorSgd {
-            lines: lines(factors),
-            biased: options.biased,
-            mean,
-            user_bias: options.user_bias,
-            item_bias: options.item_bias,
-            user_factors: options.user_factors,
-            item_factors: options.item_factors,
-        };
+    /// Arrays of another size, a mean or rate that is not finite, too little memory.
+    pub fn new(ratings: Arc<Ratings>, options: SvdOptions, start: &Start<'_>) -> Result<Self> {
+        let sgd = options.checked::<T>(&ratings, start)?;
+        let (user_biases, item_biases) = start.biases(ratings.n_users(), ratings.n_items());
         Ok(Self {
             sgd,
-            factors,
-            user_biases: vec![0.0; ratings.n_users()],
-            item_biases: vec![0.0; ratings.n_items()],
-            user_rows: padded(user_factors, ratings.n_users(), factors)?,
-            item_rows: padded(item_factors, ratings.n_items(), factors)?,
+            factors: start.factors,
+            user_biases,
+            item_biases,
+            user_rows: padded::<T>(start.user_factors, ratings.n_users(), start.factors)?,
+            item_rows: padded::<T>(start.item_factors, ratings.n_items(), start.factors)?,
             ratings,
         })
     }
 
-    /// Goes through all ratings `epochs` times.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`] when the monitor says so, within a few thousand ratings. The parameters are then those
-    /// after the last rating used.
-    pub fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
-        self.run_with(Isa::active(), epochs, monitor)
-    }
-
-    /// As [`run`](Self::run), on a given instruction set.
+    /// As [`run`](Task::run), on a given instruction set.
     ///
     /// # Errors
     /// As `run`.
@@ -120,11 +91,11 @@ impl Svd {
         for _ in 0..epochs {
             let mut told = 0;
             for (user, positions) in ratings.runs() {
-                let user_row = &mut user_rows[user * sgd.lines..(user + 1) * sgd.lines];
+                let row = &mut user_rows[user * sgd.lines..(user + 1) * sgd.lines];
                 let mut start = positions.start;
                 while start < positions.end {
                     let end = positions.end.min(start + BLOCK);
-                    sgd.run(isa, ratings.part(start..end), user_row, &mut user_biases[user], item_rows, item_biases);
+                    sgd.run::<T>(isa, ratings.part(start..end), row, &mut user_biases[user], item_rows, item_biases);
                     start = end;
                     if end - told >= BLOCK || end == ratings.len() {
                         monitor.advance((end - told) as u64);
@@ -138,64 +109,24 @@ impl Svd {
         }
         Ok(())
     }
-
-    /// Ratings in one epoch.
-    pub fn epoch_len(&self) -> usize {
-        self.ratings.len()
-    }
-
-    /// Users, items and factors.
-    pub fn shape(&self) -> (usize, usize, usize) {
-        (self.ratings.n_users(), self.ratings.n_items(), self.factors)
-    }
-
-    /// The parameters as they are now.
-    pub fn model(&self) -> SvdModel {
-        SvdModel {
-            user_biases: self.user_biases.clone(),
-            item_biases: self.item_biases.clone(),
-            user_factors: unpadded(&self.user_rows, self.factors),
-            item_factors: unpadded(&self.item_rows, self.factors),
-        }
-    }
 }
 
-/// Rows of whole lines, filled up with zeros.
-///
-/// # Errors
-/// [`Error::OutOfMemory`].
-pub(super) fn padded(values: &[f64], rows: usize, factors: usize) -> Result<Vec<Line>> {
-    let lines = lines(factors);
-    let mut out = Vec::new();
-    let count = rows * lines;
-    out.try_reserve_exact(count).map_err(|_| {
-        let bytes = count.saturating_mul(size_of::<Line>());
-        Error::OutOfMemory(format!("{rows} rows of {factors} factors need {bytes} bytes; use fewer factors"))
-    })?;
-    if factors > 0 {
-        for row in values.chunks_exact(factors) {
-            for part in row.chunks(LANES) {
-                let mut line = Line::default();
-                line.0[..part.len()].copy_from_slice(part);
-                out.push(line);
-            }
-        }
+impl<T: Factor> Task for Svd<T> {
+    /// Goes through all ratings `epochs` times. Stops within a few thousand ratings; parameters are then those after the
+    /// last rating used.
+    fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
+        self.run_with(Isa::active(), epochs, monitor)
     }
-    Ok(out)
-}
 
-pub(super) fn unpadded(rows: &[Line], factors: usize) -> Vec<f64> {
-    let lines = lines(factors);
-    let mut out = Vec::with_capacity(rows.len().checked_div(lines).map_or(0, |count| count * factors));
-    for row in rows.chunks_exact(lines.max(1)) {
-        let mut left = factors;
-        for line in row {
-            let taken = left.min(LANES);
-            out.extend_from_slice(&line.0[..taken]);
-            left -= taken;
-        }
+    /// bu, bi, pu, qi.
+    fn parameters(&self) -> Vec<(Vec<f64>, usize)> {
+        vec![
+            (self.user_biases.clone(), 0),
+            (self.item_biases.clone(), 0),
+            (unpadded::<T>(&self.user_rows, self.factors), self.factors),
+            (unpadded::<T>(&self.item_rows, self.factors), self.factors),
+        ]
     }
-    out
 }
 
 #[cfg(test)]
@@ -204,10 +135,12 @@ mod tests {
     use crate::core::error::Error;
     use crate::recommend::estimator::pairs;
     use crate::recommend::factors::Factors;
-    use crate::recommend::fit::{Monitor, Progress};
+    use crate::recommend::fit::{Monitor, Progress, Task};
     use crate::recommend::ratings::Ratings;
-    use ironhorn_kernels::cpu::factor::Rate;
+    use crate::recommend::start::Start;
+    use ironhorn_kernels::cpu::factor::{Factor, Rate};
     use ironhorn_kernels::cpu::simd::Isa;
+    use std::sync::Arc;
 
     const OPTIONS: SvdOptions = {
         let rate = Rate { learning_rate: 0.02, regularization: 0.02 };
@@ -228,15 +161,17 @@ mod tests {
         Ratings::new((0..30).collect(), &[20; 30], items, values, 30, 40).unwrap()
     }
 
-    fn fit(factors: usize) -> Svd {
+    fn fit<T: Factor>(factors: usize) -> Svd<T> {
         let start = |rows: usize, shift: usize| {
             (0..rows * factors).map(|k| ((k + shift) * 37 % 101) as f64 / 505.0 - 0.1).collect::<Vec<f64>>()
         };
-        Svd::new(ratings(), OPTIONS, factors, &start(30, 0), &start(40, 17)).unwrap()
+        let (users, items) = (start(30, 0), start(40, 17));
+        let start = Start { factors, user_factors: &users, item_factors: &items, biases: None };
+        Svd::new(Arc::new(ratings()), OPTIONS, &start).unwrap()
     }
 
-    fn squared_error(fit: &Svd) -> f64 {
-        let model = fit.model();
+    fn squared_error<T: Factor>(fit: &Svd<T>) -> f64 {
+        let model = fit.parameters();
         let ratings = ratings();
         let (mut users, mut items, mut want) = (vec![], vec![], vec![]);
         for (user, positions) in ratings.runs() {
@@ -248,11 +183,11 @@ mod tests {
         let estimates = Factors {
             biased: true,
             mean: OPTIONS.mean,
-            factors: fit.shape().2,
-            user_biases: &model.user_biases,
-            item_biases: &model.item_biases,
-            user_factors: &model.user_factors,
-            item_factors: &model.item_factors,
+            factors: fit.factors,
+            user_biases: &model[0].0,
+            item_biases: &model[1].0,
+            user_factors: &model[2].0,
+            item_factors: &model[3].0,
             implicit: None,
         };
         let got = pairs(&estimates, &users, &items, &mut &Progress::default()).unwrap().values;
@@ -261,7 +196,12 @@ mod tests {
 
     #[test]
     fn learns_a_rule_of_rank_one() {
-        let mut fit = fit(10);
+        learns::<f64>();
+        learns::<f32>();
+    }
+
+    fn learns<T: Factor>() {
+        let mut fit = fit::<T>(10);
         let before = squared_error(&fit);
         fit.run(300, &mut &Progress::default()).unwrap();
         let after = squared_error(&fit);
@@ -270,28 +210,29 @@ mod tests {
 
     #[test]
     fn epochs_in_one_call_or_in_many_give_the_same_bits() {
-        let (mut once, mut often) = (fit(12), fit(12));
+        let (mut once, mut often) = (fit::<f64>(12), fit::<f64>(12));
         once.run(6, &mut &Progress::default()).unwrap();
         for _ in 0..6 {
             often.run(1, &mut &Progress::default()).unwrap();
         }
-        assert_eq!(once.model(), often.model());
+        assert_eq!(once.parameters(), often.parameters());
     }
 
     #[test]
-    fn instruction_sets_agree() {
+    fn instruction_sets_and_types_agree() {
         for factors in [0, 5, 100, 150] {
-            let mut reference = fit(factors);
+            let mut reference = fit::<f64>(factors);
             reference.run_with(Isa::Scalar, 5, &mut &Progress::default()).unwrap();
-            let want = reference.model();
             for isa in Isa::available() {
-                let mut other = fit(factors);
-                other.run_with(isa, 5, &mut &Progress::default()).unwrap();
-                let got = other.model();
-                let pairs = [(&got.user_factors, &want.user_factors), (&got.item_biases, &want.item_biases)];
-                for (a, b) in pairs {
-                    assert_eq!(a.len(), b.len());
-                    assert!(a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-12), "{isa:?}, {factors} factors");
+                let (mut double, mut single) = (fit::<f64>(factors), fit::<f32>(factors));
+                double.run_with(isa, 5, &mut &Progress::default()).unwrap();
+                single.run_with(isa, 5, &mut &Progress::default()).unwrap();
+                for (got, tolerance) in [(double.parameters(), 1e-12), (single.parameters(), 2e-6)] {
+                    for ((got, _), (want, _)) in got.iter().zip(reference.parameters()) {
+                        assert_eq!(got.len(), want.len());
+                        let close = got.iter().zip(&want).all(|(x, y)| (x - y).abs() < tolerance);
+                        assert!(close, "{isa:?}, {factors} factors");
+                    }
                 }
             }
         }
@@ -311,8 +252,7 @@ mod tests {
 
     #[test]
     fn stops_when_told() {
-        let mut few = fit(4);
-        assert_eq!(few.epoch_len(), 600);
+        let mut few = fit::<f64>(4);
         let mut monitor = StopAfter(0, 700);
         assert_eq!(few.run(1000, &mut monitor), Err(Error::Cancelled));
         assert_eq!(monitor.0, 1200, "after an epoch");
@@ -320,7 +260,8 @@ mod tests {
         let items = vec![0; 3 * BLOCK + 5];
         let values = vec![3.0; items.len()];
         let ratings = Ratings::new(vec![0], &[items.len()], items, values, 1, 1).unwrap();
-        let mut many = Svd::new(ratings, OPTIONS, 2, &[0.1; 2], &[0.1; 2]).unwrap();
+        let start = Start { factors: 2, user_factors: &[0.1; 2], item_factors: &[0.1; 2], biases: None };
+        let mut many = Svd::<f64>::new(Arc::new(ratings), OPTIONS, &start).unwrap();
         let mut monitor = StopAfter(0, 1);
         assert_eq!(many.run(1, &mut monitor), Err(Error::Cancelled));
         assert_eq!(monitor.0, BLOCK as u64, "within a user of many ratings");
@@ -329,7 +270,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let text = |options: SvdOptions, factors: usize, users: usize| {
-            Svd::new(ratings(), options, factors, &vec![0.0; users], &vec![0.0; 80]).unwrap_err().message().to_owned()
+            let start = Start { factors, user_factors: &vec![0.0; users], item_factors: &[0.0; 80], biases: None };
+            Svd::<f64>::new(Arc::new(ratings()), options, &start).unwrap_err().message().to_owned()
         };
         assert_eq!(text(OPTIONS, 2, 59), "initial user factors: expected 30 x 2 values, received 59");
         let rate = Rate { learning_rate: f64::INFINITY, regularization: 0.0 };

@@ -1,15 +1,15 @@
 //! SVD++: `rating = mean + bu + bi + q . (p + sum_j y_j / sqrt(n))` over the `n` items `j` that the user rated, fitted by
-//! stochastic gradient descent in float64 (Koren, "Factorization meets the neighborhood", 2008).
+//! stochastic gradient descent in float64 or float32 (Koren, "Factorization meets the neighborhood", 2008).
 //!
 //! Ratings are taken in training order on one thread, as for [`super::svd`]. `kernels::cpu::factor_implicit` says why
 //! one rating does not cost a pass over all `y_j`.
 
 use super::fit::{Monitor, Task};
 use super::ratings::Ratings;
-use super::svd::{padded, unpadded};
+use super::start::{Start, check_mean, check_rates, check_rows, padded, unpadded};
 use crate::core::error::{Error, Result};
-use ironhorn_kernels::cpu::factor::{Line, Rate, lines};
-use ironhorn_kernels::cpu::factor_implicit::{ImplicitSgd, Items, Workspace, run, run_repeated};
+use ironhorn_kernels::cpu::factor::{Factor, Rate};
+use ironhorn_kernels::cpu::factor_implicit::{ImplicitSgd, Items, Move, User, add_rows, move_rows, run, run_repeated};
 use ironhorn_kernels::cpu::simd::Isa;
 use std::sync::Arc;
 
@@ -23,74 +23,101 @@ pub struct SvdppOptions {
     pub rates: [Rate; 5],
 }
 
+impl SvdppOptions {
+    /// The kernel for these options.
+    ///
+    /// # Errors
+    /// A start of another size, a mean or rate that is not finite.
+    pub(super) fn checked<T: Factor>(
+        &self,
+        ratings: &Ratings,
+        start: &Start<'_>,
+        implicit_factors: &[f64],
+    ) -> Result<ImplicitSgd> {
+        start.check(ratings.n_users(), ratings.n_items())?;
+        check_rows("implicit", ratings.n_items(), start.factors, implicit_factors)?;
+        check_rates(&["bu", "bi", "pu", "qi", "yj"], &self.rates)?;
+        check_mean(self.mean)?;
+        let [user_bias, item_bias, user_factors, item_factors, implicit_factors] = self.rates;
+        Ok(ImplicitSgd {
+            lines: T::lines(start.factors),
+            mean: self.mean,
+            user_bias,
+            item_bias,
+            user_factors,
+            item_factors,
+            implicit_factors,
+        })
+    }
+}
+
 /// A fit that is under way.
 #[derive(Debug)]
-pub struct Svdpp {
+pub struct Svdpp<T: Factor> {
     ratings: Arc<Ratings>,
+    /// The items in each user's sum.
+    neighbors: Arc<Ratings>,
     sgd: ImplicitSgd,
     factors: usize,
     user_biases: Vec<f64>,
     item_biases: Vec<f64>,
-    user_rows: Vec<Line>,
-    item_rows: Vec<Line>,
-    implicit_rows: Vec<Line>,
-    /// Whether each run of ratings names an item twice.
+    user_rows: Vec<T::Line>,
+    item_rows: Vec<T::Line>,
+    implicit_rows: Vec<T::Line>,
+    /// Whether an item stands twice in the sum of each run's user.
     repeated: Vec<bool>,
-    work: Workspace,
+    sum: Vec<T::Line>,
+    shift: Vec<T::Line>,
 }
 
-impl Svdpp {
-    /// A fit that starts from these factors of users, items, and items as implicit feedback, and from biases of zero.
+impl<T: Factor> Svdpp<T> {
+    /// A fit that starts from these factors and biases, and factors of items as implicit feedback: of all that each user
+    /// rated according to `neighbors`. These are the same ratings, or more.
     ///
     /// # Errors
-    /// Factor arrays of another size, a mean or rate that is not finite, too little memory.
+    /// Arrays of another size, a mean or rate that is not finite, too little memory.
     pub fn new(
         ratings: Arc<Ratings>,
+        neighbors: Arc<Ratings>,
         options: SvdppOptions,
-        factors: usize,
-        user_factors: &[f64],
-        item_factors: &[f64],
+        start: &Start<'_>,
         implicit_factors: &[f64],
     ) -> Result<Self> {
         let (n_users, n_items) = (ratings.n_users(), ratings.n_items());
-        let arrays =
-            [("user", n_users, user_factors), ("item", n_items, item_factors), ("implicit", n_items, implicit_factors)];
-        check_factors(&arrays, factors)?;
-        check_rates(&["bu", "bi", "pu", "qi", "yj"], &options.rates)?;
-        check_mean(options.mean)?;
-        let [user_bias, item_bias, user, item, implicit] = options.rates;
-        let sgd = ImplicitSgd {
-            lines: lines(factors),
-            mean: options.mean,
-            user_bias,
-            item_bias,
-            user_factors: user,
-            item_factors: item,
-            implicit_factors: implicit,
-        };
+        if (neighbors.n_users(), neighbors.n_items()) != (n_users, n_items) {
+            return Err(Error::Value(format!(
+                "ratings of {n_users} users and {n_items} items, but implicit ones of {} and {}",
+                neighbors.n_users(),
+                neighbors.n_items()
+            )));
+        }
+        let sgd = options.checked::<T>(&ratings, start, implicit_factors)?;
+        let (user_biases, item_biases) = start.biases(n_users, n_items);
         let mut last_seen = vec![usize::MAX; n_items];
         let repeated = ratings
             .runs()
             .enumerate()
-            .map(|(run, (_, positions))| {
+            .map(|(run, (user, _))| {
                 let mut twice = false;
-                for &item in ratings.part(positions).items {
+                for &item in neighbors.of(user).items {
                     twice |= std::mem::replace(&mut last_seen[item as usize], run) == run;
                 }
                 twice
             })
             .collect();
         Ok(Self {
-            sgd,
-            factors,
-            user_biases: vec![0.0; n_users],
-            item_biases: vec![0.0; n_items],
-            user_rows: padded(user_factors, n_users, factors)?,
-            item_rows: padded(item_factors, n_items, factors)?,
-            implicit_rows: padded(implicit_factors, n_items, factors)?,
+            factors: start.factors,
+            user_biases,
+            item_biases,
+            user_rows: padded::<T>(start.user_factors, n_users, start.factors)?,
+            item_rows: padded::<T>(start.item_factors, n_items, start.factors)?,
+            implicit_rows: padded::<T>(implicit_factors, n_items, start.factors)?,
             repeated,
-            work: Workspace::default(),
+            sum: vec![T::Line::default(); sgd.lines],
+            shift: vec![T::Line::default(); sgd.lines],
+            sgd,
             ratings,
+            neighbors,
         })
     }
 
@@ -104,15 +131,24 @@ impl Svdpp {
             let mut told = 0;
             for ((user, positions), &repeated) in self.ratings.runs().zip(&self.repeated) {
                 let end = positions.end;
-                let mut items = Items {
-                    biases: &mut self.item_biases,
-                    rows: &mut self.item_rows,
-                    implicit: &mut self.implicit_rows,
+                let (rated, neighbors) = (self.ratings.part(positions), self.neighbors.of(user).items);
+                let mut own = User {
+                    row: &mut self.user_rows[user * width..(user + 1) * width],
+                    bias: &mut self.user_biases[user],
+                    sum: &mut self.sum,
+                    neighbors: neighbors.len(),
                 };
-                let row = &mut self.user_rows[user * width..(user + 1) * width];
-                let way = if repeated { run_repeated } else { run };
-                let rated = self.ratings.part(positions);
-                way(isa, &self.sgd, rated, row, &mut self.user_biases[user], &mut items, &mut self.work);
+                let mut items = Items { rows: &mut self.item_rows, biases: &mut self.item_biases };
+                let implicit = &mut self.implicit_rows;
+                if repeated {
+                    run_repeated::<T>(isa, &self.sgd, rated, neighbors, &mut own, &mut items, implicit);
+                } else {
+                    let mut scale = 1.0;
+                    add_rows::<T>(isa, neighbors, implicit, (neighbors.len() as f64).sqrt(), own.sum);
+                    let mut moved = Move { scale: &mut scale, shift: &mut self.shift };
+                    run::<T>(isa, &self.sgd, rated, &mut own, &mut items, &mut moved);
+                    move_rows::<T>(isa, neighbors, implicit, scale, &self.shift);
+                }
                 if end - told >= BLOCK || end == self.ratings.len() {
                     monitor.advance((end - told) as u64);
                     told = end;
@@ -126,14 +162,14 @@ impl Svdpp {
     }
 }
 
-impl Task for Svdpp {
+impl<T: Factor> Task for Svdpp<T> {
     fn run(&mut self, epochs: usize, monitor: &mut dyn Monitor) -> Result<()> {
         self.run_with(Isa::active(), epochs, monitor)
     }
 
     /// bu, bi, pu, qi, yj.
     fn parameters(&self) -> Vec<(Vec<f64>, usize)> {
-        let rows = |rows: &[Line]| (unpadded(rows, self.factors), self.factors);
+        let rows = |rows: &[T::Line]| (unpadded::<T>(rows, self.factors), self.factors);
         vec![
             (self.user_biases.clone(), 0),
             (self.item_biases.clone(), 0),
@@ -144,56 +180,21 @@ impl Task for Svdpp {
     }
 }
 
-/// # Errors
-/// An array that does not hold `rows x factors` values.
-pub(super) fn check_factors(arrays: &[(&str, usize, &[f64])], factors: usize) -> Result<()> {
-    for (what, rows, values) in arrays {
-        if rows.checked_mul(factors) != Some(values.len()) {
-            return Err(Error::Value(format!(
-                "initial {what} factors: expected {rows} x {factors} values, received {}",
-                values.len()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// # Errors
-/// A rate that is not finite.
-pub(super) fn check_rates(names: &[&str], rates: &[Rate]) -> Result<()> {
-    for (name, rate) in names.iter().zip(rates) {
-        for (option, value) in [("lr", rate.learning_rate), ("reg", rate.regularization)] {
-            if !value.is_finite() {
-                return Err(Error::Value(format!("{option}_{name} is {value}; it must be a finite number")));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// # Errors
-/// A mean that is not finite.
-pub(super) fn check_mean(mean: f64) -> Result<()> {
-    if mean.is_finite() {
-        return Ok(());
-    }
-    Err(Error::Value(format!("the mean of the ratings is {mean}; it must be a finite number")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Svdpp, SvdppOptions};
     use crate::core::error::Error;
     use crate::recommend::fit::{Progress, Task};
     use crate::recommend::ratings::Ratings;
-    use ironhorn_kernels::cpu::factor::Rate;
+    use crate::recommend::start::Start;
+    use ironhorn_kernels::cpu::factor::{Factor, Rate};
     use ironhorn_kernels::cpu::simd::Isa;
     use std::sync::Arc;
 
     const RATE: Rate = Rate { learning_rate: 0.02, regularization: 0.02 };
 
     /// 20 users who rate 12 of 30 items; the last one rates one of them twice.
-    fn fit(factors: usize) -> Svdpp {
+    fn fit<T: Factor>(factors: usize) -> Svdpp<T> {
         let (mut users, mut items, mut values) = (vec![], vec![], vec![]);
         for user in 0..20_u32 {
             for step in 0..12 {
@@ -208,20 +209,26 @@ mod tests {
             (0..rows * factors).map(|k| ((k + shift) * 37 % 101) as f64 / 505.0 - 0.1).collect::<Vec<f64>>()
         };
         let options = SvdppOptions { mean: 3.0, rates: [RATE; 5] };
-        Svdpp::new(ratings, options, factors, &start(20, 0), &start(30, 17), &start(30, 5)).unwrap()
+        let (users, items) = (start(20, 0), start(30, 17));
+        let from = Start { factors, user_factors: &users, item_factors: &items, biases: None };
+        Svdpp::new(ratings.clone(), ratings, options, &from, &start(30, 5)).unwrap()
     }
 
     #[test]
-    fn instruction_sets_agree() {
+    fn instruction_sets_and_types_agree() {
         for factors in [0, 5, 20, 100] {
-            let mut reference = fit(factors);
+            let mut reference = fit::<f64>(factors);
             assert_eq!(reference.repeated.iter().filter(|&&twice| twice).count(), 1);
             reference.run_with(Isa::Scalar, 4, &mut &Progress::default()).unwrap();
             for isa in Isa::available() {
-                let mut other = fit(factors);
-                other.run_with(isa, 4, &mut &Progress::default()).unwrap();
-                for ((got, _), (want, _)) in other.parameters().iter().zip(reference.parameters()) {
-                    assert!(got.iter().zip(&want).all(|(x, y)| (x - y).abs() < 1e-12), "{isa:?}, {factors} factors");
+                let (mut double, mut single) = (fit::<f64>(factors), fit::<f32>(factors));
+                double.run_with(isa, 4, &mut &Progress::default()).unwrap();
+                single.run_with(isa, 4, &mut &Progress::default()).unwrap();
+                for (got, tolerance) in [(double.parameters(), 1e-12), (single.parameters(), 2e-6)] {
+                    for ((got, _), (want, _)) in got.iter().zip(reference.parameters()) {
+                        let close = got.iter().zip(&want).all(|(x, y)| (x - y).abs() < tolerance);
+                        assert!(close, "{isa:?}, {factors} factors");
+                    }
                 }
             }
         }
@@ -231,12 +238,14 @@ mod tests {
     fn stops_when_told_and_names_what_does_not_fit() {
         let progress = Progress::default();
         progress.cancel();
-        assert_eq!(fit(3).run(2, &mut &progress), Err(Error::Cancelled));
+        assert_eq!(fit::<f64>(3).run(2, &mut &progress), Err(Error::Cancelled));
         let ratings = Arc::new(Ratings::from_columns(&[0], &[0], &[1.0], 1, 1).unwrap());
         let text = |rate: f64, implicit: &[f64]| {
             let rates = [RATE, RATE, RATE, RATE, Rate { learning_rate: rate, regularization: 0.0 }];
             let options = SvdppOptions { mean: 3.0, rates };
-            Svdpp::new(ratings.clone(), options, 1, &[0.1], &[0.1], implicit).unwrap_err().message().to_owned()
+            let start = Start { factors: 1, user_factors: &[0.1], item_factors: &[0.1], biases: None };
+            let found = Svdpp::<f64>::new(ratings.clone(), ratings.clone(), options, &start, implicit);
+            found.unwrap_err().message().to_owned()
         };
         assert_eq!(text(f64::NAN, &[0.0]), "lr_yj is NaN; it must be a finite number");
         assert_eq!(text(0.1, &[]), "initial implicit factors: expected 1 x 1 values, received 0");

@@ -1,7 +1,7 @@
-//! Matrix factorisation by stochastic gradient descent, float64, one rating after the other.
+//! Matrix factorisation by stochastic gradient descent, float64 or float32, one rating after the other.
 //!
-//! Layout: a factor row is padded with zeros to whole cache lines of 8 doubles ([`Line`]), so that a row starts on a
-//! line, needs no tail, and padding stays zero under the update (every term of it is a product with zero).
+//! Layout: a factor row is padded with zeros to whole cache lines ([`Line`]), so that a row starts on a line, needs no tail,
+//! and padding stays zero under the update (every term of it is a product with zero).
 //!
 //! ```text
 //! for rating r of this user, on item i:        (the user's row p stays in L1)
@@ -12,25 +12,73 @@
 //!     q   = (1 - lr reg) q + lr error p
 //! ```
 //!
-//! Each rating waits for the one before it, since both touch `p`: order is part of the result. The vector paths take
-//! the dot product out of that chain. As `p' = d p + a q`, the next rating's `next . p'` equals
-//! `d (next . p) + a (next . q)`, and both of these are known before `a`, which holds the error, is: one pass over the
-//! lines updates `p` and `q` and gathers the two products. What limits speed is then the multiply-add units and the
-//! stores: six vector operations, three loads and two stores a line. Item rows come from L2 or L3, which the prefetch
-//! hides as long as ratings are grouped by user. The scalar path is the formulas as they stand.
+//! Each rating waits for the one before it, since both touch `p`: order is part of the result. So the dot product is taken
+//! out of that chain. As `p' = d p + a q`, the next rating's `next . p'` equals `d (next . p) + a (next . q)`, and both of
+//! these are known before `a`, which holds the error, is: one pass over the lines updates `p` and `q` and gathers the two
+//! products. What limits speed is then the multiply-add units and the stores: six vector operations, three loads and two
+//! stores a line. Item rows come from L2 or L3, which the prefetch hides as long as ratings are grouped by user.
+//!
+//! With float32 a line holds twice as many factors. Errors and biases are float64 in both types.
 
+use crate::cpu::float::Float;
+use crate::cpu::gemm::Compute;
+use crate::cpu::gemm::vector::{Vector, Work};
 use crate::cpu::simd::Isa;
-
-/// Doubles in a cache line.
-pub const LANES: usize = 8;
-
-/// One cache line of a factor row.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[repr(C, align(64))]
-pub struct Line(pub [f64; LANES]);
+use std::fmt::Debug;
 
 /// Item rows are fetched this many ratings ahead.
 const AHEAD: usize = 4;
+
+/// A type that factors are held in.
+pub trait Factor: Compute {
+    /// A cache line of a row.
+    type Line: Lanes<Self>;
+    /// Factors in a line.
+    const LANES: usize;
+
+    /// Lines that a row of `factors` takes.
+    fn lines(factors: usize) -> usize {
+        factors.div_ceil(Self::LANES)
+    }
+}
+
+/// What a line holds.
+pub trait Lanes<T>: Copy + Debug + Default + PartialEq + Send + Sync + 'static {
+    fn lanes(&self) -> &[T];
+    fn lanes_mut(&mut self) -> &mut [T];
+}
+
+/// One cache line of a factor row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Line<T, const LANES: usize>(pub [T; LANES]);
+
+impl<T: Float, const LANES: usize> Default for Line<T, LANES> {
+    fn default() -> Self {
+        Self([T::ZERO; LANES])
+    }
+}
+
+impl<T: Float, const LANES: usize> Lanes<T> for Line<T, LANES> {
+    #[inline(always)]
+    fn lanes(&self) -> &[T] {
+        &self.0
+    }
+    #[inline(always)]
+    fn lanes_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl Factor for f64 {
+    type Line = Line<f64, 8>;
+    const LANES: usize = 8;
+}
+
+impl Factor for f32 {
+    type Line = Line<f32, 16>;
+    const LANES: usize = 16;
+}
 
 /// A learning rate and an L2 penalty.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,15 +101,10 @@ impl Rate {
     }
 }
 
-/// Lines that a row of `factors` doubles takes.
-pub const fn lines(factors: usize) -> usize {
-    factors.div_ceil(LANES)
-}
-
 /// The update of one user's parameters, and of the items that they rated.
 #[derive(Clone, Copy, Debug)]
 pub struct FactorSgd {
-    /// Lines in a row, see [`lines`].
+    /// Lines in a row, see [`Factor::lines`].
     pub lines: usize,
     /// Whether the biases are learned. Without, they and `mean` are to be zero.
     pub biased: bool,
@@ -84,13 +127,13 @@ impl FactorSgd {
     ///
     /// # Panics
     /// When a row does not have `self.lines` lines, or an item has no row or bias.
-    pub fn run(
+    pub fn run<T: Factor>(
         &self,
         isa: Isa,
         rated: UserRatings<'_>,
-        user_row: &mut [Line],
+        user_row: &mut [T::Line],
         user_bias: &mut f64,
-        item_rows: &mut [Line],
+        item_rows: &mut [T::Line],
         item_biases: &mut [f64],
     ) {
         assert_eq!(rated.items.len(), rated.ratings.len(), "one rating an item");
@@ -98,15 +141,11 @@ impl FactorSgd {
         assert_eq!(item_rows.len(), self.lines * item_biases.len(), "lines of all item rows");
         let highest = rated.items.iter().copied().max().map_or(0, |item| item as usize + 1);
         assert!(highest <= item_biases.len(), "item {} of {}", highest.wrapping_sub(1), item_biases.len());
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: an available `Isa::Avx512` means that these features were detected; items were checked above.
-            Isa::Avx512 => unsafe { avx512::run(self, rated, user_row, user_bias, item_rows, item_biases) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above, for AVX2 and FMA.
-            Isa::Avx2 => unsafe { avx2::run(self, rated, user_row, user_bias, item_rows, item_biases) },
-            _ => scalar::run(self, rated, user_row, user_bias, item_rows, item_biases),
-        }
+        let user = user_row.as_mut_ptr().cast::<T>();
+        let items = item_rows.as_mut_ptr().cast::<T>();
+        // SAFETY: `isa` is available; the user's row and the items' are apart (two exclusive borrows), and every item was
+        // checked to have a row of `self.lines` lines and a bias.
+        unsafe { T::work(isa, Pass { sgd: self, rated, user, user_bias, items, item_biases }) }
     }
 
     /// The error of one rating; steps both biases along it.
@@ -121,266 +160,212 @@ impl FactorSgd {
     }
 }
 
+/// The loop nest over one user's ratings.
+struct Pass<'a, T> {
+    sgd: &'a FactorSgd,
+    rated: UserRatings<'a>,
+    user: *mut T,
+    user_bias: &'a mut f64,
+    items: *mut T,
+    item_biases: &'a mut [f64],
+}
+
+/// What one rating multiplies rows with.
+struct Steps<V> {
+    user_decay: V,
+    item_decay: V,
+    user_step: V,
+    item_step: V,
+}
+
+/// Updates one register of `p` and `q`, and adds its part of `next . p` and `next . q` to the two sums.
+///
+/// # Safety
+/// All three addresses are valid for a register, and `p` and `q` do not overlap.
+#[inline(always)]
+unsafe fn update<V: Vector>(
+    p: *mut V::Element,
+    q: *mut V::Element,
+    next: *const V::Element,
+    steps: &Steps<V>,
+    with_user: V,
+    with_item: V,
+) -> (V, V) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let (old_p, old_q, ahead) = (V::load(p), V::load(q), V::load(next));
+        let sums = (ahead.multiply_add(old_p, with_user), ahead.multiply_add(old_q, with_item));
+        steps.user_step.multiply_add(old_q, steps.user_decay.multiply_add(old_p, V::zero())).store(p);
+        steps.item_step.multiply_add(old_p, steps.item_decay.multiply_add(old_q, V::zero())).store(q);
+        sums
+    }
+}
+
+impl<T: Factor> Work<T> for Pass<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>>(self) {
+        let Self { sgd, rated, user, user_bias, items, item_biases } = self;
+        let Some(&first) = rated.items.first() else { return };
+        let length = sgd.lines * T::LANES;
+        // SAFETY: every item has a row of `length` elements, a multiple of the lanes of a register, and so has the user, by
+        // the contract of `FactorSgd::run`.
+        unsafe {
+            let (user_decay, item_decay) = (splat::<V>(sgd.user_factors.decay()), splat::<V>(sgd.item_factors.decay()));
+            let mut item = first as usize;
+            let mut q = items.add(item * length);
+            let mut product = product::<V>(user, q, length);
+            for (index, &rating) in rated.ratings.iter().enumerate() {
+                if let Some(&ahead) = rated.items.get(index + AHEAD) {
+                    let row = items.add(ahead as usize * length);
+                    for line in 0..sgd.lines {
+                        prefetch(row.add(line * T::LANES));
+                    }
+                }
+                let error = sgd.error(rating, product, user_bias, item_biases.get_unchecked_mut(item));
+                let step = sgd.user_factors.learning_rate * error;
+                let item_step = splat::<V>(sgd.item_factors.learning_rate * error);
+                let steps = Steps { user_decay, item_decay, user_step: splat::<V>(step), item_step };
+                // Past the last rating its own row stands in, and the products are not used.
+                let next_item = rated.items.get(index + 1).map_or(item, |&next| next as usize);
+                let next = items.add(next_item * length);
+                let (mut with_user, mut with_item) = (V::zero(), V::zero());
+                let (mut with_user_too, mut with_item_too) = (V::zero(), V::zero());
+                let mut at = 0;
+                while at + 2 * V::LANES <= length {
+                    let second = at + V::LANES;
+                    (with_user, with_item) =
+                        update(user.add(at), q.add(at), next.add(at), &steps, with_user, with_item);
+                    (with_user_too, with_item_too) =
+                        update(user.add(second), q.add(second), next.add(second), &steps, with_user_too, with_item_too);
+                    at += 2 * V::LANES;
+                }
+                if at < length {
+                    (with_user, with_item) =
+                        update(user.add(at), q.add(at), next.add(at), &steps, with_user, with_item);
+                }
+                product = if next_item == item {
+                    // The same item again (or the end): its row has just changed, so the products are stale.
+                    self::product::<V>(user, q, length)
+                } else {
+                    let with_user = sum(with_user.add(with_user_too));
+                    let with_item = sum(with_item.add(with_item_too));
+                    sgd.user_factors.decay().mul_add(with_user, step * with_item)
+                };
+                (item, q) = (next_item, next);
+            }
+        }
+    }
+}
+
+/// A register of one value.
+///
+/// # Safety
+/// The instruction set is there.
+#[inline(always)]
+unsafe fn splat<V: Vector>(value: f64) -> V {
+    let value = V::Element::from_f64(value);
+    // SAFETY: `value` is one element.
+    unsafe { V::splat(&raw const value) }
+}
+
+/// Asks for the cache line at an address.
+#[inline(always)]
+fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: prefetching cannot fault, and SSE is part of the baseline.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// The lanes' sum, halved again and again.
+///
+/// # Safety
+/// The instruction set is there.
+#[inline(always)]
+unsafe fn sum<V: Vector<Element: Factor>>(register: V) -> f64 {
+    let mut line = <V::Element as Factor>::Line::default();
+    let lanes = line.lanes_mut();
+    // SAFETY: a line has at least the lanes of a register.
+    unsafe { register.store(lanes.as_mut_ptr()) };
+    halved(lanes, V::LANES).to_f64()
+}
+
+/// The sum of the first `count` lanes, a power of two: always in the same order.
+#[inline(always)]
+pub(super) fn halved<T: Float>(lanes: &mut [T], count: usize) -> T {
+    let mut half = count / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] += other;
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// `a . b` over `length` elements; in four sums that run side by side, to cover the latency of a multiply-add.
+///
+/// # Safety
+/// The instruction set is there, and both addresses are valid for `length` elements.
+#[inline(always)]
+unsafe fn product<V: Vector<Element: Factor>>(a: *const V::Element, b: *const V::Element, length: usize) -> f64 {
+    // SAFETY: every load ends at `length` at most, or is masked beyond it.
+    unsafe {
+        let (mut first, mut second, mut third, mut fourth) = (V::zero(), V::zero(), V::zero(), V::zero());
+        let mut at = 0;
+        while at + 4 * V::LANES <= length {
+            let (x, y) = (a.add(at), b.add(at));
+            first = V::load(x).multiply_add(V::load(y), first);
+            second = V::load(x.add(V::LANES)).multiply_add(V::load(y.add(V::LANES)), second);
+            third = V::load(x.add(2 * V::LANES)).multiply_add(V::load(y.add(2 * V::LANES)), third);
+            fourth = V::load(x.add(3 * V::LANES)).multiply_add(V::load(y.add(3 * V::LANES)), fourth);
+            at += 4 * V::LANES;
+        }
+        while at + V::LANES <= length {
+            first = V::load(a.add(at)).multiply_add(V::load(b.add(at)), first);
+            at += V::LANES;
+        }
+        if at < length {
+            let mask = V::mask(length - at);
+            second = V::load_part(a.add(at), mask).multiply_add(V::load_part(b.add(at), mask), second);
+        }
+        sum(first.add(second).add(third.add(fourth)))
+    }
+}
+
 /// `a . b`. The sum's order depends on the length and on `isa` only, so equal rows give equal bits wherever they lie.
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn dot(isa: Isa, a: &[f64], b: &[f64]) -> f64 {
+pub fn dot<T: Factor>(isa: Isa, a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len(), "lengths of a dot product");
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: an available `Isa::Avx512` means that these features were detected; lengths are equal.
-        Isa::Avx512 => unsafe { avx512::dot(a, b) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above, for AVX2 and FMA.
-        Isa::Avx2 => unsafe { avx2::dot(a, b) },
-        _ => scalar::dot(a, b),
-    }
+    let mut found = 0.0;
+    // SAFETY: `isa` is available, and lengths are equal.
+    unsafe { T::work(isa, Dot { a, b, found: &mut found }) }
+    found
 }
 
-mod scalar {
-    use super::{FactorSgd, LANES, Line, UserRatings};
-
-    pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-        let mut sums = [0.0; LANES];
-        let (a_lines, a_tail) = a.as_chunks::<LANES>();
-        let (b_lines, b_tail) = b.as_chunks::<LANES>();
-        for (x, y) in a_lines.iter().zip(b_lines) {
-            for lane in 0..LANES {
-                sums[lane] += x[lane] * y[lane];
-            }
-        }
-        for (lane, (x, y)) in a_tail.iter().zip(b_tail).enumerate() {
-            sums[lane] += x * y;
-        }
-        sums.iter().sum()
-    }
-
-    pub fn run(
-        sgd: &FactorSgd,
-        rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        item_rows: &mut [Line],
-        item_biases: &mut [f64],
-    ) {
-        let (user_decay, item_decay) = (sgd.user_factors.decay(), sgd.item_factors.decay());
-        for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
-            let item = item as usize;
-            let item_row = &mut item_rows[item * sgd.lines..(item + 1) * sgd.lines];
-            let mut sums = [0.0; LANES];
-            for (Line(p), Line(q)) in user_row.iter().zip(item_row.iter()) {
-                for lane in 0..LANES {
-                    sums[lane] += p[lane] * q[lane];
-                }
-            }
-            let error = sgd.error(rating, sums.iter().sum(), user_bias, &mut item_biases[item]);
-            let user_step = sgd.user_factors.learning_rate * error;
-            let item_step = sgd.item_factors.learning_rate * error;
-            for (Line(p), Line(q)) in user_row.iter_mut().zip(item_row) {
-                for lane in 0..LANES {
-                    let (old_p, old_q) = (p[lane], q[lane]);
-                    p[lane] = user_decay * old_p + user_step * old_q;
-                    q[lane] = item_decay * old_q + item_step * old_p;
-                }
-            }
-        }
-    }
+struct Dot<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    found: &'a mut f64,
 }
 
-/// The loop nest, for the registers of one instruction set.
-#[cfg(target_arch = "x86_64")]
-macro_rules! vector_path {
-    (
-        $features:literal, $width:expr, $zero:ident, $set:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $fma:ident
-    ) => {
-        /// # Safety
-        /// Every item of `rated` has a row of `sgd.lines` lines in `item_rows` and a bias.
-        #[target_feature(enable = $features)]
-        pub unsafe fn run(
-            sgd: &FactorSgd,
-            rated: UserRatings<'_>,
-            user_row: &mut [Line],
-            user_bias: &mut f64,
-            item_rows: &mut [Line],
-            item_biases: &mut [f64],
-        ) {
-            let Some(&first) = rated.items.first() else { return };
-            let length = sgd.lines * LANES;
-            let user = user_row.as_mut_ptr().cast::<f64>();
-            let items = item_rows.as_mut_ptr().cast::<f64>();
-            let user_decay = $set(sgd.user_factors.decay());
-            let item_decay = $set(sgd.item_factors.decay());
-            // SAFETY: every row that is touched lies within `item_rows` by this function's contract, the user's row is
-            // apart from them (two exclusive borrows), and `Line` is aligned to 64 bytes. Prefetching cannot fault.
-            unsafe {
-                let product_with_user = |row: *const f64| {
-                    dot(std::slice::from_raw_parts(user, length), std::slice::from_raw_parts(row, length))
-                };
-                let mut item = first as usize;
-                let mut q = items.add(item * length);
-                let mut product = product_with_user(q);
-                for (index, &rating) in rated.ratings.iter().enumerate() {
-                    if let Some(&ahead) = rated.items.get(index + AHEAD) {
-                        for line in 0..sgd.lines {
-                            _mm_prefetch::<_MM_HINT_T0>(items.add(ahead as usize * length + line * LANES).cast());
-                        }
-                    }
-                    let error = sgd.error(rating, product, user_bias, item_biases.get_unchecked_mut(item));
-                    let step = sgd.user_factors.learning_rate * error;
-                    let (user_step, item_step) = ($set(step), $set(sgd.item_factors.learning_rate * error));
-                    // Past the last rating its own row stands in, and the products are not used.
-                    let next_item = rated.items.get(index + 1).map_or(item, |&next| next as usize);
-                    let next = items.add(next_item * length);
-                    let (mut with_user, mut with_item) = ([$zero(); 2], [$zero(); 2]);
-                    let mut update = |start: usize, chain: usize| {
-                        let (old_p, old_q) = ($load(user.add(start)), $load(q.add(start)));
-                        let ahead = $load(next.add(start));
-                        with_user[chain] = $fma(ahead, old_p, with_user[chain]);
-                        with_item[chain] = $fma(ahead, old_q, with_item[chain]);
-                        $store(user.add(start), $fma(user_step, old_q, $mul(user_decay, old_p)));
-                        $store(q.add(start), $fma(item_step, old_p, $mul(item_decay, old_q)));
-                    };
-                    let mut start = 0;
-                    while start + 2 * $width <= length {
-                        update(start, 0);
-                        update(start + $width, 1);
-                        start += 2 * $width;
-                    }
-                    if start < length {
-                        update(start, 0);
-                    }
-                    product = if next_item == item {
-                        // The same item again (or the end): its row has just changed, so the products are stale.
-                        product_with_user(q)
-                    } else {
-                        let with_user = sum($add(with_user[0], with_user[1]));
-                        let with_item = sum($add(with_item[0], with_item[1]));
-                        sgd.user_factors.decay().mul_add(with_user, step * with_item)
-                    };
-                    (item, q) = (next_item, next);
-                }
-            }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::{AHEAD, FactorSgd, LANES, Line, UserRatings};
-    use std::arch::x86_64::{
-        __m256d, _MM_HINT_T0, _mm_add_pd, _mm_add_sd, _mm_cvtsd_f64, _mm_prefetch, _mm_unpackhi_pd, _mm256_add_pd,
-        _mm256_castpd256_pd128, _mm256_extractf128_pd, _mm256_fmadd_pd, _mm256_load_pd, _mm256_loadu_pd, _mm256_mul_pd,
-        _mm256_set1_pd, _mm256_setzero_pd, _mm256_store_pd,
-    };
-
-    /// Doubles in a register.
-    const WIDTH: usize = 4;
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn sum(x: __m256d) -> f64 {
-        let pair = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
-        _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)))
+impl<T: Factor> Work<T> for Dot<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>>(self) {
+        // SAFETY: the slices have equal lengths.
+        *self.found = unsafe { product::<V>(self.a.as_ptr(), self.b.as_ptr(), self.a.len()) };
     }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-        let length = a.len().min(b.len());
-        let (x, y) = (a.as_ptr(), b.as_ptr());
-        let mut sums = [_mm256_setzero_pd(); 4];
-        let mut start = 0;
-        // SAFETY: every load ends at `length` at most, which is within both slices.
-        unsafe {
-            while start + sums.len() * WIDTH <= length {
-                for (chain, part) in sums.iter_mut().enumerate() {
-                    let at = start + chain * WIDTH;
-                    *part = _mm256_fmadd_pd(_mm256_loadu_pd(x.add(at)), _mm256_loadu_pd(y.add(at)), *part);
-                }
-                start += sums.len() * WIDTH;
-            }
-            while start + WIDTH <= length {
-                sums[0] = _mm256_fmadd_pd(_mm256_loadu_pd(x.add(start)), _mm256_loadu_pd(y.add(start)), sums[0]);
-                start += WIDTH;
-            }
-        }
-        let tail: f64 = a[start..].iter().zip(&b[start..]).map(|(x, y)| x * y).sum();
-        sum(_mm256_add_pd(_mm256_add_pd(sums[0], sums[1]), _mm256_add_pd(sums[2], sums[3]))) + tail
-    }
-
-    vector_path!(
-        "avx2,fma",
-        WIDTH,
-        _mm256_setzero_pd,
-        _mm256_set1_pd,
-        _mm256_load_pd,
-        _mm256_store_pd,
-        _mm256_add_pd,
-        _mm256_mul_pd,
-        _mm256_fmadd_pd
-    );
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx512 {
-    use super::{AHEAD, FactorSgd, LANES, Line, UserRatings};
-    use std::arch::x86_64::{
-        __m512d, _MM_HINT_T0, _mm_prefetch, _mm512_add_pd, _mm512_fmadd_pd, _mm512_load_pd, _mm512_loadu_pd,
-        _mm512_maskz_loadu_pd, _mm512_mul_pd, _mm512_reduce_add_pd, _mm512_set1_pd, _mm512_setzero_pd, _mm512_store_pd,
-    };
-
-    /// Sums that run side by side, to cover the latency of a multiply-add.
-    const CHAINS: usize = 4;
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    fn sum(x: __m512d) -> f64 {
-        _mm512_reduce_add_pd(x)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-        let length = a.len().min(b.len());
-        let (x, y) = (a.as_ptr(), b.as_ptr());
-        let mut sums = [_mm512_setzero_pd(); CHAINS];
-        let mut start = 0;
-        // SAFETY: every load ends at `length` at most, which is within both slices, or is masked beyond it.
-        unsafe {
-            while start + CHAINS * LANES <= length {
-                for (chain, part) in sums.iter_mut().enumerate() {
-                    let at = start + chain * LANES;
-                    *part = _mm512_fmadd_pd(_mm512_loadu_pd(x.add(at)), _mm512_loadu_pd(y.add(at)), *part);
-                }
-                start += CHAINS * LANES;
-            }
-            while start < length {
-                let mask = if length - start >= LANES { u8::MAX } else { (1 << (length - start)) - 1 };
-                let (x, y) = (_mm512_maskz_loadu_pd(mask, x.add(start)), _mm512_maskz_loadu_pd(mask, y.add(start)));
-                sums[0] = _mm512_fmadd_pd(x, y, sums[0]);
-                start += LANES;
-            }
-        }
-        sum(_mm512_add_pd(_mm512_add_pd(sums[0], sums[1]), _mm512_add_pd(sums[2], sums[3])))
-    }
-
-    vector_path!(
-        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
-        LANES,
-        _mm512_setzero_pd,
-        _mm512_set1_pd,
-        _mm512_load_pd,
-        _mm512_store_pd,
-        _mm512_add_pd,
-        _mm512_mul_pd,
-        _mm512_fmadd_pd
-    );
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FactorSgd, LANES, Line, Rate, UserRatings, dot, lines};
+    use super::{Factor, FactorSgd, Lanes, Line, Rate, UserRatings, dot};
     use crate::cpu::simd::Isa;
 
     /// A small generator of uniform numbers in -1..1 and of indices.
@@ -397,11 +382,12 @@ mod tests {
         fn below(&mut self, limit: usize) -> usize {
             self.bits() as usize % limit
         }
-        fn rows(&mut self, rows: usize, factors: usize) -> Vec<Line> {
-            let mut out = vec![Line::default(); rows * lines(factors)];
+        fn rows<T: Factor>(&mut self, rows: usize, factors: usize) -> Vec<T::Line> {
+            let mut out = vec![T::Line::default(); rows * T::lines(factors)];
             for row in 0..rows {
                 for factor in 0..factors {
-                    out[row * lines(factors) + factor / LANES].0[factor % LANES] = self.uniform() * 0.3;
+                    let line = &mut out[row * T::lines(factors) + factor / T::LANES];
+                    line.lanes_mut()[factor % T::LANES] = T::from_f64(self.uniform() * 0.3);
                 }
             }
             out
@@ -437,8 +423,17 @@ mod tests {
         }
     }
 
+    fn flat<T: Factor>(rows: &[T::Line]) -> Vec<f64> {
+        rows.iter().flat_map(|line| line.lanes().iter().map(|value| value.to_f64()).collect::<Vec<_>>()).collect()
+    }
+
     #[test]
     fn every_path_follows_the_formulas() {
+        follows_the_formulas::<f64>(1e-12);
+        follows_the_formulas::<f32>(2e-5);
+    }
+
+    fn follows_the_formulas<T: Factor>(tolerance: f64) {
         let mut draws = Draws(3);
         for factors in [0, 1, 3, 8, 20, 64, 100, 104, 128, 129, 200] {
             for (items, count) in [(1, 5), (3, 40), (50, 300), (7, 1), (4, 0)] {
@@ -448,7 +443,7 @@ mod tests {
                         regularization: 0.05 + 0.04 * draws.uniform(),
                     };
                     let sgd = FactorSgd {
-                        lines: lines(factors),
+                        lines: T::lines(factors),
                         biased,
                         mean: if biased { 3.5 } else { 0.0 },
                         user_bias: rate(),
@@ -459,30 +454,29 @@ mod tests {
                     let rated_items: Vec<u32> = (0..count).map(|_| draws.below(items) as u32).collect();
                     let ratings: Vec<f64> = (0..count).map(|_| 1.0 + draws.below(5) as f64).collect();
                     let rated = UserRatings { items: &rated_items, ratings: &ratings };
-                    let user = draws.rows(1, factors);
-                    let rows = draws.rows(items, factors);
+                    let user = draws.rows::<T>(1, factors);
+                    let rows = draws.rows::<T>(items, factors);
 
-                    let flat = |rows: &[Line]| rows.iter().flat_map(|line| line.0).collect::<Vec<f64>>();
-                    let mut p = flat(&user);
+                    let mut p = flat::<T>(&user);
                     let mut q: Vec<Vec<f64>> =
-                        (0..items).map(|i| flat(&rows[i * sgd.lines..(i + 1) * sgd.lines])).collect();
+                        (0..items).map(|i| flat::<T>(&rows[i * sgd.lines..(i + 1) * sgd.lines])).collect();
                     let (mut bias, mut biases) = (0.0, vec![0.0; items]);
                     naive(&sgd, rated, &mut p, &mut bias, &mut q, &mut biases);
 
                     for isa in Isa::available() {
                         let (mut got_user, mut got_rows) = (user.clone(), rows.clone());
                         let (mut got_bias, mut got_biases) = (0.0, vec![0.0; items]);
-                        sgd.run(isa, rated, &mut got_user, &mut got_bias, &mut got_rows, &mut got_biases);
+                        sgd.run::<T>(isa, rated, &mut got_user, &mut got_bias, &mut got_rows, &mut got_biases);
                         let close = |got: &[f64], want: &[f64]| {
-                            got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12) && got.len() == want.len()
+                            got.iter().zip(want).all(|(a, b)| (a - b).abs() < tolerance) && got.len() == want.len()
                         };
                         let case = format!("{isa:?}, {factors} factors, {count} ratings of {items} items");
-                        assert!(close(&flat(&got_user), &p), "user row: {case}");
-                        assert!(close(&flat(&got_rows), &q.concat()), "item rows: {case}");
-                        assert!(close(&got_biases, &biases) && (got_bias - bias).abs() < 1e-12, "biases: {case}");
+                        assert!(close(&flat::<T>(&got_user), &p), "user row: {case}");
+                        assert!(close(&flat::<T>(&got_rows), &q.concat()), "item rows: {case}");
+                        assert!(close(&got_biases, &biases) && (got_bias - bias).abs() < tolerance, "biases: {case}");
                         for row in got_rows.chunks(sgd.lines.max(1)) {
                             assert!(
-                                flat(row)[factors.min(sgd.lines * LANES)..].iter().all(|&x| x == 0.0),
+                                flat::<T>(row)[factors.min(sgd.lines * T::LANES)..].iter().all(|&x| x == 0.0),
                                 "padding: {case}"
                             );
                         }
@@ -495,12 +489,14 @@ mod tests {
     #[test]
     fn dot_products_of_every_length() {
         let mut draws = Draws(5);
-        for length in 0..70 {
+        for length in 0..150 {
             let a: Vec<f64> = (0..length).map(|_| draws.uniform()).collect();
             let b: Vec<f64> = (0..length).map(|_| draws.uniform()).collect();
             let want: f64 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
+            let [single_a, single_b] = [&a, &b].map(|row| row.iter().map(|&value| value as f32).collect::<Vec<_>>());
             for isa in Isa::available() {
                 assert!((dot(isa, &a, &b) - want).abs() < 1e-13, "{isa:?} {length}");
+                assert!((dot(isa, &single_a, &single_b) - want).abs() < 1e-5, "{isa:?} {length}");
             }
         }
     }
@@ -520,6 +516,6 @@ mod tests {
         };
         let rated = UserRatings { items: &[3], ratings: &[1.0] };
         let mut rows = [Line::default(); 3];
-        sgd.run(Isa::Scalar, rated, &mut [Line::default()], &mut 0.0, &mut rows, &mut [0.0; 3]);
+        sgd.run::<f64>(Isa::Scalar, rated, &mut [Line::default()], &mut 0.0, &mut rows, &mut [0.0; 3]);
     }
 }

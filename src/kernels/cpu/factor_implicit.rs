@@ -1,4 +1,4 @@
-//! SVD++ by stochastic gradient descent, float64: factors of users, of items, and of items as implicit feedback (Koren,
+//! SVD++ by stochastic gradient descent, float64 or float32: factors of users, of items, and of items as implicit feedback (Koren,
 //! "Factorization meets the neighborhood", 2008, equation 15).
 //!
 //! Layout as in [`super::factor`]: rows of whole lines, padding zero. A rating updates the implicit row `y_j` of every
@@ -15,11 +15,15 @@
 //! Written out, that is `n` rows read and written for each of `n` ratings. But the steps of one user compose to one:
 //! every `y_j` ends as `scale y_j + shift` with a common scale and row, and the sum over `j`, all that a rating needs of
 //! them, follows the same recurrence, `sum' = (1 - lr reg) sum + N lr error q / N`. So a rating costs a few passes over
-//! `p`, `q`, the sum and the shift, which stay in L1, and the `y_j` are read once before and written once after a user's
-//! ratings. A user who rated an item twice steps its row twice as far as others; their ratings take the long way.
-//! What limits speed is the latency of one rating's dot product and update, since each rating waits for the one before.
+//! `p`, `q`, the sum and the shift, which stay in L1, and the `y_j` are read once before ([`add_rows`]) and written once
+//! after a user's ratings ([`move_rows`]). A user who rated an item twice steps its row twice as far as others; their
+//! ratings take the long way ([`run_repeated`]). What limits speed is the latency of one rating's dot product and update,
+//! since each rating waits for the one before.
+//!
+//! The items whose rows form the sum (`neighbors`) are usually those of the ratings; they are more where a fit goes on with
+//! some ratings of a user alone.
 
-use super::factor::{LANES, Line, Rate, UserRatings};
+use super::factor::{Factor, Lanes, Rate, UserRatings, halved};
 use crate::for_each_isa;
 
 /// The update of one user's parameters, of the items that they rated, and of these items' implicit rows.
@@ -35,51 +39,61 @@ pub struct ImplicitSgd {
     pub implicit_factors: Rate,
 }
 
-/// Rows and biases of all items.
+/// A user's row, bias and implicit sum.
 #[derive(Debug)]
-pub struct Items<'a> {
-    pub biases: &'a mut [f64],
-    pub rows: &'a mut [Line],
-    pub implicit: &'a mut [Line],
+pub struct User<'a, T: Factor> {
+    pub row: &'a mut [T::Line],
+    pub bias: &'a mut f64,
+    /// `sum_j y_j / N`, which follows the ratings.
+    pub sum: &'a mut [T::Line],
+    /// How many rows are in the sum.
+    pub neighbors: usize,
 }
 
-/// Buffers of one fit: the implicit sum, and the shift of the implicit rows.
-#[derive(Clone, Debug, Default)]
-pub struct Workspace {
-    sum: Vec<Line>,
-    shift: Vec<Line>,
+/// Rows and biases of all items.
+#[derive(Debug)]
+pub struct Items<'a, T: Factor> {
+    pub rows: &'a mut [T::Line],
+    pub biases: &'a mut [f64],
+}
+
+/// What some ratings do to every implicit row of their user: `y = scale y + shift`.
+#[derive(Debug)]
+pub struct Move<'a, T: Factor> {
+    pub scale: &'a mut f64,
+    pub shift: &'a mut [T::Line],
 }
 
 impl ImplicitSgd {
-    fn check(&self, rated: UserRatings<'_>, user_row: &[Line], items: &Items<'_>) {
+    fn check<T: Factor>(&self, rated: UserRatings<'_>, user: &User<'_, T>, items: &Items<'_, T>) {
         assert_eq!(rated.items.len(), rated.ratings.len(), "one rating an item");
-        assert_eq!(user_row.len(), self.lines, "lines of the user's row");
+        assert!(user.row.len() == self.lines && user.sum.len() == self.lines, "lines of the user's row");
         assert_eq!(items.rows.len(), self.lines * items.biases.len(), "lines of all item rows");
-        assert_eq!(items.implicit.len(), items.rows.len(), "lines of all implicit rows");
     }
 }
 
+/// `a . (b + c)`
 #[inline(always)]
-fn dot(a: &[Line], b: &[Line], c: &[Line]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for ((Line(a), Line(b)), Line(c)) in a.iter().zip(b).zip(c) {
-        for lane in 0..LANES {
+fn dot<T: Factor>(a: &[T::Line], b: &[T::Line], c: &[T::Line]) -> f64 {
+    let mut sums = T::Line::default();
+    for ((a, b), c) in a.iter().zip(b).zip(c) {
+        let (sums, a, b, c) = (sums.lanes_mut(), a.lanes(), b.lanes(), c.lanes());
+        for lane in 0..T::LANES {
             sums[lane] += a[lane] * (b[lane] + c[lane]);
         }
     }
-    let pairs: [f64; 4] = std::array::from_fn(|lane| sums[lane] + sums[lane + 4]);
-    (pairs[0] + pairs[2]) + (pairs[1] + pairs[3])
+    halved(sums.lanes_mut(), T::LANES).to_f64()
 }
 
-/// `sum_j y_j / N`, term by term in the order of `items`.
 #[inline(always)]
-fn implicit_sum(items: &[u32], implicit: &[Line], root: f64, sum: &mut [Line]) {
-    let lines = sum.len();
-    sum.fill(Line::default());
+fn add_rows_body<T: Factor>(items: &[u32], implicit: &[T::Line], root: f64, sum: &mut [T::Line]) {
+    let (lines, root) = (sum.len(), T::from_f64(root));
+    sum.fill(T::Line::default());
     for &item in items {
         let row = &implicit[item as usize * lines..(item as usize + 1) * lines];
-        for (Line(sum), Line(y)) in sum.iter_mut().zip(row) {
-            for lane in 0..LANES {
+        for (sum, y) in sum.iter_mut().zip(row) {
+            let (sum, y) = (sum.lanes_mut(), y.lanes());
+            for lane in 0..T::LANES {
                 sum[lane] += y[lane] / root;
             }
         }
@@ -87,53 +101,13 @@ fn implicit_sum(items: &[u32], implicit: &[Line], root: f64, sum: &mut [Line]) {
 }
 
 #[inline(always)]
-fn run_body(
-    sgd: &ImplicitSgd,
-    rated: UserRatings<'_>,
-    user_row: &mut [Line],
-    user_bias: &mut f64,
-    items: &mut Items<'_>,
-    work: &mut Workspace,
-) {
-    sgd.check(rated, user_row, items);
-    let lines = sgd.lines;
-    let count = rated.items.len() as f64;
-    let root = count.sqrt();
-    let Workspace { sum, shift } = work;
-    sum.resize(lines, Line::default());
-    shift.clear();
-    shift.resize(lines, Line::default());
-    let (user_decay, item_decay) = (sgd.user_factors.decay(), sgd.item_factors.decay());
-    let implicit_decay = sgd.implicit_factors.decay();
-    let mut scale = 1.0;
-    implicit_sum(rated.items, items.implicit, root, sum);
-    for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
-        let item = item as usize;
-        let row = &mut items.rows[item * lines..(item + 1) * lines];
-        let error = rating - (sgd.mean + *user_bias + items.biases[item] + dot(row, user_row, sum));
-        *user_bias = sgd.user_bias.step(*user_bias, error);
-        items.biases[item] = sgd.item_bias.step(items.biases[item], error);
-        let user_step = sgd.user_factors.learning_rate * error;
-        let item_step = sgd.item_factors.learning_rate * error;
-        let implicit_step = sgd.implicit_factors.learning_rate * error / root;
-        let sum_step = implicit_step * root;
-        for (((Line(p), Line(q)), Line(sum)), Line(shift)) in
-            user_row.iter_mut().zip(row).zip(sum.iter_mut()).zip(shift.iter_mut())
-        {
-            for lane in 0..LANES {
-                let (old_p, old_q, old_sum) = (p[lane], q[lane], sum[lane]);
-                p[lane] = user_decay * old_p + user_step * old_q;
-                q[lane] = item_decay * old_q + item_step * (old_p + old_sum);
-                sum[lane] = implicit_decay * old_sum + sum_step * old_q;
-                shift[lane] = implicit_decay * shift[lane] + implicit_step * old_q;
-            }
-        }
-        scale *= implicit_decay;
-    }
-    for &item in rated.items {
-        let row = &mut items.implicit[item as usize * lines..(item as usize + 1) * lines];
-        for (Line(y), Line(shift)) in row.iter_mut().zip(shift.iter()) {
-            for lane in 0..LANES {
+fn move_rows_body<T: Factor>(items: &[u32], implicit: &mut [T::Line], scale: f64, shift: &[T::Line]) {
+    let (lines, scale) = (shift.len(), T::from_f64(scale));
+    for &item in items {
+        let row = &mut implicit[item as usize * lines..(item as usize + 1) * lines];
+        for (y, shift) in row.iter_mut().zip(shift) {
+            let (y, shift) = (y.lanes_mut(), shift.lanes());
+            for lane in 0..T::LANES {
                 y[lane] = scale * y[lane] + shift[lane];
             }
         }
@@ -141,88 +115,140 @@ fn run_body(
 }
 
 #[inline(always)]
-fn run_repeated_body(
+fn run_body<T: Factor>(
     sgd: &ImplicitSgd,
     rated: UserRatings<'_>,
-    user_row: &mut [Line],
-    user_bias: &mut f64,
-    items: &mut Items<'_>,
-    work: &mut Workspace,
+    user: &mut User<'_, T>,
+    items: &mut Items<'_, T>,
+    moved: &mut Move<'_, T>,
 ) {
-    sgd.check(rated, user_row, items);
+    sgd.check(rated, user, items);
+    assert_eq!(moved.shift.len(), sgd.lines, "lines of the shift");
     let lines = sgd.lines;
-    let root = (rated.items.len() as f64).sqrt();
-    let Workspace { sum, shift } = work;
-    sum.resize(lines, Line::default());
-    shift.resize(lines, Line::default());
-    let (user_decay, item_decay) = (sgd.user_factors.decay(), sgd.item_factors.decay());
-    let implicit_decay = sgd.implicit_factors.decay();
+    let root = (user.neighbors as f64).sqrt();
+    let (user_decay, item_decay) = (T::from_f64(sgd.user_factors.decay()), T::from_f64(sgd.item_factors.decay()));
+    let implicit_decay = T::from_f64(sgd.implicit_factors.decay());
+    *moved.scale = 1.0;
+    moved.shift.fill(T::Line::default());
     for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
         let item = item as usize;
-        implicit_sum(rated.items, items.implicit, root, sum);
         let row = &mut items.rows[item * lines..(item + 1) * lines];
-        let error = rating - (sgd.mean + *user_bias + items.biases[item] + dot(row, user_row, sum));
-        *user_bias = sgd.user_bias.step(*user_bias, error);
+        let error = rating - (sgd.mean + *user.bias + items.biases[item] + dot::<T>(row, user.row, user.sum));
+        *user.bias = sgd.user_bias.step(*user.bias, error);
         items.biases[item] = sgd.item_bias.step(items.biases[item], error);
-        let user_step = sgd.user_factors.learning_rate * error;
-        let item_step = sgd.item_factors.learning_rate * error;
         let implicit_step = sgd.implicit_factors.learning_rate * error / root;
-        for (((Line(p), Line(q)), Line(sum)), Line(step)) in
-            user_row.iter_mut().zip(row).zip(sum.iter()).zip(shift.iter_mut())
+        let sum_step = T::from_f64(implicit_step * root);
+        let implicit_step = T::from_f64(implicit_step);
+        let user_step = T::from_f64(sgd.user_factors.learning_rate * error);
+        let item_step = T::from_f64(sgd.item_factors.learning_rate * error);
+        for (((p, q), sum), shift) in user.row.iter_mut().zip(row).zip(user.sum.iter_mut()).zip(moved.shift.iter_mut())
         {
-            for lane in 0..LANES {
+            let (p, q, sum, shift) = (p.lanes_mut(), q.lanes_mut(), sum.lanes_mut(), shift.lanes_mut());
+            for lane in 0..T::LANES {
+                let (old_p, old_q, old_sum) = (p[lane], q[lane], sum[lane]);
+                p[lane] = user_decay * old_p + user_step * old_q;
+                q[lane] = item_decay * old_q + item_step * (old_p + old_sum);
+                sum[lane] = implicit_decay * old_sum + sum_step * old_q;
+                shift[lane] = implicit_decay * shift[lane] + implicit_step * old_q;
+            }
+        }
+        *moved.scale *= sgd.implicit_factors.decay();
+    }
+}
+
+#[inline(always)]
+fn run_repeated_body<T: Factor>(
+    sgd: &ImplicitSgd,
+    rated: UserRatings<'_>,
+    neighbors: &[u32],
+    user: &mut User<'_, T>,
+    items: &mut Items<'_, T>,
+    implicit: &mut [T::Line],
+) {
+    sgd.check(rated, user, items);
+    let lines = sgd.lines;
+    let root = (user.neighbors as f64).sqrt();
+    let mut steps = vec![T::Line::default(); lines];
+    let (user_decay, item_decay) = (T::from_f64(sgd.user_factors.decay()), T::from_f64(sgd.item_factors.decay()));
+    for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
+        let item = item as usize;
+        add_rows_body::<T>(neighbors, implicit, root, user.sum);
+        let row = &mut items.rows[item * lines..(item + 1) * lines];
+        let error = rating - (sgd.mean + *user.bias + items.biases[item] + dot::<T>(row, user.row, user.sum));
+        *user.bias = sgd.user_bias.step(*user.bias, error);
+        items.biases[item] = sgd.item_bias.step(items.biases[item], error);
+        let user_step = T::from_f64(sgd.user_factors.learning_rate * error);
+        let item_step = T::from_f64(sgd.item_factors.learning_rate * error);
+        let implicit_step = T::from_f64(sgd.implicit_factors.learning_rate * error / root);
+        for (((p, q), sum), step) in user.row.iter_mut().zip(row).zip(user.sum.iter()).zip(steps.iter_mut()) {
+            let (p, q, sum, step) = (p.lanes_mut(), q.lanes_mut(), sum.lanes(), step.lanes_mut());
+            for lane in 0..T::LANES {
                 let (old_p, old_q) = (p[lane], q[lane]);
                 p[lane] = user_decay * old_p + user_step * old_q;
                 q[lane] = item_decay * old_q + item_step * (old_p + sum[lane]);
                 step[lane] = implicit_step * old_q;
             }
         }
-        for &item in rated.items {
-            let row = &mut items.implicit[item as usize * lines..(item as usize + 1) * lines];
-            for (Line(y), Line(step)) in row.iter_mut().zip(shift.iter()) {
-                for lane in 0..LANES {
-                    y[lane] = implicit_decay * y[lane] + step[lane];
-                }
-            }
-        }
+        move_rows_body::<T>(neighbors, implicit, sgd.implicit_factors.decay(), &steps);
     }
 }
 
 for_each_isa! {
-    /// Takes all ratings of a user who rated each item once, in order.
+    /// Makes `sum` the rows of `items` over `root`, term by term in the order of `items`.
     ///
     /// # Panics
-    /// When a row does not have `lines` lines, or an item has no row.
-    pub fn run(
-        sgd: &ImplicitSgd,
-        rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        items: &mut Items<'_>,
-        work: &mut Workspace,
-    ) = run_body;
+    /// When an item has no row of `sum.len()` lines.
+    pub fn add_rows<T: Factor>(items: &[u32], implicit: &[T::Line], root: f64, sum: &mut [T::Line]) = add_rows_body::<T>;
 }
 
 for_each_isa! {
-    /// As [`run`], for a user who may have rated an item several times; for each rating it takes time by the number of
-    /// all their ratings.
+    /// `y = scale y + shift` for the rows of `items`.
+    ///
+    /// # Panics
+    /// When an item has no row of `shift.len()` lines.
+    pub fn move_rows<T: Factor>(
+        items: &[u32],
+        implicit: &mut [T::Line],
+        scale: f64,
+        shift: &[T::Line],
+    ) = move_rows_body::<T>;
+}
+
+for_each_isa! {
+    /// Takes ratings of a user in whose sum no item stands twice, in order; what they do to the implicit rows is left in
+    /// `moved`.
+    ///
+    /// # Panics
+    /// When a row does not have `lines` lines, or an item has no row.
+    pub fn run<T: Factor>(
+        sgd: &ImplicitSgd,
+        rated: UserRatings<'_>,
+        user: &mut User<'_, T>,
+        items: &mut Items<'_, T>,
+        moved: &mut Move<'_, T>,
+    ) = run_body::<T>;
+}
+
+for_each_isa! {
+    /// As [`run`], for a user in whose sum items may stand several times; for each rating it takes time by the number of
+    /// `neighbors`, and moves their rows.
     ///
     /// # Panics
     /// As [`run`].
-    pub fn run_repeated(
+    pub fn run_repeated<T: Factor>(
         sgd: &ImplicitSgd,
         rated: UserRatings<'_>,
-        user_row: &mut [Line],
-        user_bias: &mut f64,
-        items: &mut Items<'_>,
-        work: &mut Workspace,
-    ) = run_repeated_body;
+        neighbors: &[u32],
+        user: &mut User<'_, T>,
+        items: &mut Items<'_, T>,
+        implicit: &mut [T::Line],
+    ) = run_repeated_body::<T>;
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ImplicitSgd, Items, Workspace, run, run_repeated};
-    use crate::cpu::factor::{LANES, Line, Rate, UserRatings, lines};
+    use super::{ImplicitSgd, Items, Move, User, add_rows, move_rows, run, run_repeated};
+    use crate::cpu::factor::{Factor, Lanes, Rate, UserRatings};
     use crate::cpu::simd::Isa;
 
     fn noise(seed: &mut u64) -> f64 {
@@ -230,35 +256,35 @@ mod tests {
         (*seed >> 33) as f64 / f64::from(1 << 31) - 0.5
     }
 
-    fn rows(count: usize, factors: usize, seed: &mut u64) -> Vec<Line> {
-        let mut out = vec![Line::default(); count * lines(factors)];
-        for row in out.chunks_mut(lines(factors).max(1)) {
+    fn rows<T: Factor>(count: usize, factors: usize, seed: &mut u64) -> Vec<T::Line> {
+        let mut out = vec![T::Line::default(); count * T::lines(factors)];
+        for row in out.chunks_mut(T::lines(factors).max(1)) {
             for factor in 0..factors {
-                row[factor / LANES].0[factor % LANES] = 0.4 * noise(seed);
+                row[factor / T::LANES].lanes_mut()[factor % T::LANES] = T::from_f64(0.4 * noise(seed));
             }
         }
         out
     }
 
-    fn flat(rows: &[Line]) -> Vec<f64> {
-        rows.iter().flat_map(|line| line.0).collect()
+    fn flat<T: Factor>(rows: &[T::Line]) -> Vec<f64> {
+        rows.iter().flat_map(|line| line.lanes().iter().map(|value| value.to_f64()).collect::<Vec<_>>()).collect()
     }
 
     /// The formulas, one factor and one rating at a time; p, q, y, bu, bi after.
     fn naive(
         sgd: &ImplicitSgd,
-        rated: UserRatings<'_>,
+        (rated, neighbors): (UserRatings<'_>, &[u32]),
         p: &mut [f64],
         q: &mut [f64],
         y: &mut [f64],
         bu: &mut f64,
         bi: &mut [f64],
     ) {
-        let (width, root) = (p.len(), (rated.items.len() as f64).sqrt());
+        let (width, root) = (p.len(), (neighbors.len() as f64).sqrt());
         for (&i, &r) in rated.items.iter().zip(rated.ratings) {
             let i = i as usize;
             let z: Vec<f64> =
-                (0..width).map(|f| rated.items.iter().map(|&j| y[j as usize * width + f] / root).sum()).collect();
+                (0..width).map(|f| neighbors.iter().map(|&j| y[j as usize * width + f] / root).sum()).collect();
             let product: f64 = (0..width).map(|f| q[i * width + f] * (p[f] + z[f])).sum();
             let error = r - (sgd.mean + *bu + bi[i] + product);
             let step = |rate: Rate, value: f64, gradient: f64| {
@@ -270,7 +296,7 @@ mod tests {
                 let (old_p, old_q) = (p[f], q[i * width + f]);
                 p[f] = step(sgd.user_factors, old_p, error * old_q);
                 q[i * width + f] = step(sgd.item_factors, old_q, error * (old_p + z[f]));
-                for &j in rated.items {
+                for &j in neighbors {
                     let value = &mut y[j as usize * width + f];
                     *value = step(sgd.implicit_factors, *value, error * old_q / root);
                 }
@@ -280,19 +306,26 @@ mod tests {
 
     #[test]
     fn both_ways_follow_the_formulas() {
+        follow_the_formulas::<f64>(1e-13);
+        follow_the_formulas::<f32>(2e-6);
+    }
+
+    fn follow_the_formulas<T: Factor>(tolerance: f64) {
         let mut seed = 11;
         let mut rate = || Rate { learning_rate: 0.03 + 0.02 * noise(&mut seed), regularization: 0.05 };
         let rates = [rate(), rate(), rate(), rate(), rate()];
         for factors in [0, 1, 8, 20, 100] {
-            for (rated_items, repeated) in [
-                (vec![3_u32, 0, 8, 5, 1, 7], false),
-                (vec![2], false),
-                (vec![], false),
-                (vec![4, 4, 2, 4, 0], true),
-                (vec![6, 1], true),
+            for (rated_items, more, repeated) in [
+                (vec![3_u32, 0, 8, 5, 1, 7], vec![], false),
+                (vec![2], vec![], false),
+                (vec![2, 4], vec![8, 0, 1], false),
+                (vec![], vec![], false),
+                (vec![4, 4, 2, 4, 0], vec![], true),
+                (vec![4, 1], vec![1, 3], true),
+                (vec![6, 1], vec![], true),
             ] {
                 let sgd = ImplicitSgd {
-                    lines: lines(factors),
+                    lines: T::lines(factors),
                     mean: 3.0,
                     user_bias: rates[0],
                     item_bias: rates[1],
@@ -302,25 +335,38 @@ mod tests {
                 };
                 let ratings: Vec<f64> = rated_items.iter().map(|_| 3.0 + 4.0 * noise(&mut seed)).collect();
                 let rated = UserRatings { items: &rated_items, ratings: &ratings };
-                let (user, row, implicit) =
-                    (rows(1, factors, &mut seed), rows(9, factors, &mut seed), rows(9, factors, &mut seed));
-                let (mut p, mut q, mut y) = (flat(&user), flat(&row), flat(&implicit));
+                let neighbors = [&rated_items[..], &more].concat();
+                let (user, row, implicit) = (
+                    rows::<T>(1, factors, &mut seed),
+                    rows::<T>(9, factors, &mut seed),
+                    rows::<T>(9, factors, &mut seed),
+                );
+                let (mut p, mut q, mut y) = (flat::<T>(&user), flat::<T>(&row), flat::<T>(&implicit));
                 let (mut bu, mut bi) = (0.1, vec![0.2; 9]);
-                naive(&sgd, rated, &mut p, &mut q, &mut y, &mut bu, &mut bi);
+                naive(&sgd, (rated, &neighbors), &mut p, &mut q, &mut y, &mut bu, &mut bi);
                 for isa in Isa::available() {
                     let (mut got_user, mut got_row, mut got_implicit) = (user.clone(), row.clone(), implicit.clone());
-                    let (mut got_bias, mut biases) = (0.1, vec![0.2; 9]);
-                    let mut items = Items { biases: &mut biases, rows: &mut got_row, implicit: &mut got_implicit };
-                    let mut work = Workspace::default();
-                    let way = if repeated { run_repeated } else { run };
-                    way(isa, &sgd, rated, &mut got_user, &mut got_bias, &mut items, &mut work);
+                    let (mut bias, mut biases) = (0.1, vec![0.2; 9]);
+                    let mut sum = vec![T::Line::default(); sgd.lines];
+                    let mut own =
+                        User { row: &mut got_user, bias: &mut bias, sum: &mut sum, neighbors: neighbors.len() };
+                    let mut items = Items { rows: &mut got_row, biases: &mut biases };
+                    if repeated {
+                        run_repeated::<T>(isa, &sgd, rated, &neighbors, &mut own, &mut items, &mut got_implicit);
+                    } else {
+                        let (mut scale, mut shift) = (0.0, own.row.to_vec());
+                        add_rows::<T>(isa, &neighbors, &got_implicit, (neighbors.len() as f64).sqrt(), own.sum);
+                        let mut moved = Move { scale: &mut scale, shift: &mut shift };
+                        run::<T>(isa, &sgd, rated, &mut own, &mut items, &mut moved);
+                        move_rows::<T>(isa, &neighbors, &mut got_implicit, scale, &shift);
+                    }
                     let close = |got: &[f64], want: &[f64]| {
-                        got.len() == want.len() && got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-13)
+                        got.len() == want.len() && got.iter().zip(want).all(|(a, b)| (a - b).abs() < tolerance)
                     };
                     let case = format!("{isa:?}, {factors} factors, {rated_items:?}");
-                    assert!(close(&flat(&got_user), &p) && (got_bias - bu).abs() < 1e-13, "user: {case}");
-                    assert!(close(&flat(&got_row), &q) && close(&biases, &bi), "items: {case}");
-                    assert!(close(&flat(&got_implicit), &y), "implicit: {case}");
+                    assert!(close(&flat::<T>(&got_user), &p) && (bias - bu).abs() < tolerance, "user: {case}");
+                    assert!(close(&flat::<T>(&got_row), &q) && close(&biases, &bi), "items: {case}");
+                    assert!(close(&flat::<T>(&got_implicit), &y), "implicit: {case}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Non-negative matrix factorisation by multiplicative updates, float64 (Luo, Zhou, Xia and Zhu, "An efficient
+//! Non-negative matrix factorisation by multiplicative updates, float64 or float32 (Luo, Zhou, Xia and Zhu, "An efficient
 //! non-negative matrix-factorization-based approach to collaborative filtering", 2014).
 //!
 //! Layout as in [`super::factor`]: rows of whole lines, padding zero; numerators and denominators likewise. A sweep takes
@@ -14,7 +14,7 @@
 //!
 //! The item's three rows come from L2; with few factors the latency of the dot product is what limits speed.
 
-use super::factor::{LANES, Line, Rate, UserRatings};
+use super::factor::{Factor, Lanes, Rate, UserRatings, halved};
 use crate::for_each_isa;
 
 /// The sweep over one user's ratings.
@@ -31,24 +31,24 @@ pub struct Sweep {
 
 /// A row and what is gathered for it.
 #[derive(Debug)]
-pub struct User<'a> {
+pub struct User<'a, T: Factor> {
     pub bias: &'a mut f64,
-    pub row: &'a [Line],
-    pub numerator: &'a mut [Line],
-    pub denominator: &'a mut [Line],
+    pub row: &'a [T::Line],
+    pub numerator: &'a mut [T::Line],
+    pub denominator: &'a mut [T::Line],
 }
 
 /// All rows of items and what is gathered for them.
 #[derive(Debug)]
-pub struct Items<'a> {
+pub struct Items<'a, T: Factor> {
     pub biases: &'a mut [f64],
-    pub rows: &'a [Line],
-    pub numerators: &'a mut [Line],
-    pub denominators: &'a mut [Line],
+    pub rows: &'a [T::Line],
+    pub numerators: &'a mut [T::Line],
+    pub denominators: &'a mut [T::Line],
 }
 
 #[inline(always)]
-fn sweep_body(sweep: &Sweep, rated: UserRatings<'_>, user: &mut User<'_>, items: &mut Items<'_>) {
+fn sweep_body<T: Factor>(sweep: &Sweep, rated: UserRatings<'_>, user: &mut User<'_, T>, items: &mut Items<'_, T>) {
     let lines = sweep.lines;
     assert_eq!(rated.items.len(), rated.ratings.len(), "one rating an item");
     assert!(
@@ -59,26 +59,27 @@ fn sweep_body(sweep: &Sweep, rated: UserRatings<'_>, user: &mut User<'_>, items:
         let item = item as usize;
         let range = item * lines..(item + 1) * lines;
         let row = &items.rows[range.clone()];
-        let mut sums = [0.0; LANES];
-        for (Line(p), Line(q)) in user.row.iter().zip(row) {
-            for lane in 0..LANES {
+        let mut sums = T::Line::default();
+        for (p, q) in user.row.iter().zip(row) {
+            let (sums, p, q) = (sums.lanes_mut(), p.lanes(), q.lanes());
+            for lane in 0..T::LANES {
                 sums[lane] += q[lane] * p[lane];
             }
         }
-        let pairs: [f64; 4] = std::array::from_fn(|lane| sums[lane] + sums[lane + 4]);
-        let product = (pairs[0] + pairs[2]) + (pairs[1] + pairs[3]);
+        let product = halved(sums.lanes_mut(), T::LANES).to_f64();
         let estimate = sweep.mean + *user.bias + items.biases[item] + product;
         if sweep.biased {
             let error = rating - estimate;
             *user.bias = sweep.user_bias.step(*user.bias, error);
             items.biases[item] = sweep.item_bias.step(items.biases[item], error);
         }
+        let (rating, estimate) = (T::from_f64(rating), T::from_f64(estimate));
         let gathered = user.numerator.iter_mut().zip(user.denominator.iter_mut());
         let of_item = items.numerators[range.clone()].iter_mut().zip(&mut items.denominators[range]);
-        for (((Line(p), Line(q)), (Line(up), Line(down))), (Line(item_up), Line(item_down))) in
-            user.row.iter().zip(row).zip(gathered).zip(of_item)
-        {
-            for lane in 0..LANES {
+        for (((p, q), (up, down)), (item_up, item_down)) in user.row.iter().zip(row).zip(gathered).zip(of_item) {
+            let (p, q, up, down) = (p.lanes(), q.lanes(), up.lanes_mut(), down.lanes_mut());
+            let (item_up, item_down) = (item_up.lanes_mut(), item_down.lanes_mut());
+            for lane in 0..T::LANES {
                 up[lane] += q[lane] * rating;
                 down[lane] += q[lane] * estimate;
                 item_up[lane] += p[lane] * rating;
@@ -89,12 +90,14 @@ fn sweep_body(sweep: &Sweep, rated: UserRatings<'_>, user: &mut User<'_>, items:
 }
 
 #[inline(always)]
-fn multiply_body(row: &mut [Line], numerator: &[Line], denominator: &[Line], penalty: f64) {
-    for ((Line(value), Line(up)), Line(down)) in row.iter_mut().zip(numerator).zip(denominator) {
-        for lane in 0..LANES {
+fn multiply_body<T: Factor>(row: &mut [T::Line], numerator: &[T::Line], denominator: &[T::Line], penalty: f64) {
+    let penalty = T::from_f64(penalty);
+    for ((value, up), down) in row.iter_mut().zip(numerator).zip(denominator) {
+        let (value, up, down) = (value.lanes_mut(), up.lanes(), down.lanes());
+        for lane in 0..T::LANES {
             let old = value[lane];
             let new = old * (up[lane] / (down[lane] + penalty * old));
-            value[lane] = if old == 0.0 { 0.0 } else { new };
+            value[lane] = if old == T::ZERO { T::ZERO } else { new };
         }
     }
 }
@@ -104,47 +107,65 @@ for_each_isa! {
     ///
     /// # Panics
     /// When a row does not have `lines` lines, or an item has no row.
-    pub fn sweep(sweep: &Sweep, rated: UserRatings<'_>, user: &mut User<'_>, items: &mut Items<'_>) = sweep_body;
+    pub fn sweep<T: Factor>(
+        sweep: &Sweep,
+        rated: UserRatings<'_>,
+        user: &mut User<'_, T>,
+        items: &mut Items<'_, T>,
+    ) = sweep_body::<T>;
 }
 
 for_each_isa! {
     /// Multiplies a row by numerator over denominator; `penalty` is the regularisation times the number of ratings.
-    pub fn multiply(row: &mut [Line], numerator: &[Line], denominator: &[Line], penalty: f64) = multiply_body;
+    pub fn multiply<T: Factor>(
+        row: &mut [T::Line],
+        numerator: &[T::Line],
+        denominator: &[T::Line],
+        penalty: f64,
+    ) = multiply_body::<T>;
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Items, Sweep, User, multiply, sweep};
-    use crate::cpu::factor::{Line, Rate, UserRatings};
+    use crate::cpu::factor::{Factor, Lanes, Rate, UserRatings};
     use crate::cpu::simd::Isa;
 
     #[test]
     fn one_rating_by_hand() {
+        by_hand::<f64>();
+        by_hand::<f32>();
+    }
+
+    /// All numbers but the bias' are dyadic, so that both types hold them.
+    fn by_hand<T: Factor>() {
         let rate = Rate { learning_rate: 0.1, regularization: 0.0 };
         let line = |values: &[f64]| {
-            let mut line = Line::default();
-            line.0[..values.len()].copy_from_slice(values);
+            let mut line = T::Line::default();
+            for (lane, &value) in line.lanes_mut().iter_mut().zip(values) {
+                *lane = T::from_f64(value);
+            }
             line
         };
         for isa in Isa::available() {
             for biased in [false, true] {
                 let plan = Sweep { lines: 1, biased, mean: 0.0, user_bias: rate, item_bias: rate };
-                let (mut bias, mut up, mut down) = (0.0, [Line::default()], [Line::default()]);
-                let (mut biases, mut ups, mut downs) = ([0.0; 2], [Line::default(); 2], [Line::default(); 2]);
+                let (mut bias, mut up, mut down) = (0.0, [T::Line::default()], [T::Line::default()]);
+                let (mut biases, mut ups, mut downs) = ([0.0; 2], [T::Line::default(); 2], [T::Line::default(); 2]);
                 let row = [line(&[1.0, 2.0, 0.0])];
-                let rows = [Line::default(), line(&[0.5, 0.25, 4.0])];
+                let rows = [T::Line::default(), line(&[0.5, 0.25, 4.0])];
                 let mut user = User { bias: &mut bias, row: &row, numerator: &mut up, denominator: &mut down };
                 let mut items =
                     Items { biases: &mut biases, rows: &rows, numerators: &mut ups, denominators: &mut downs };
                 let rated = UserRatings { items: &[1], ratings: &[3.0] };
-                sweep(isa, &plan, rated, &mut user, &mut items);
+                sweep::<T>(isa, &plan, rated, &mut user, &mut items);
                 assert_eq!((up[0], down[0]), (line(&[1.5, 0.75, 12.0]), line(&[0.5, 0.25, 4.0])));
                 assert_eq!((ups[1], downs[1]), (line(&[3.0, 6.0, 0.0]), line(&[1.0, 2.0, 0.0])));
                 assert_eq!(bias, if biased { 0.1 * 2.0 } else { 0.0 });
                 assert_eq!(biases, [0.0, bias]);
 
                 let mut row = row;
-                multiply(isa, &mut row, &up, &down, 0.5);
+                multiply::<T>(isa, &mut row, &up, &down, 0.5);
                 assert_eq!(row[0], line(&[1.5 / (0.5 + 0.5), 2.0 * (0.75 / (0.25 + 1.0)), 0.0]));
             }
         }

@@ -19,7 +19,7 @@ from . import files
 from .optimize_baselines import baseline_als, baseline_sgd
 from .predictions import Prediction, PredictionImpossible
 from .recommendations import Recommendations
-from .tables import as_trainset, extended, require_memory, tables
+from .tables import as_trainset, extended, require_memory, tables, warn_beyond_scale
 
 Estimate = float | tuple[float, dict[str, Any]]
 """What `estimate` returns: a rating, perhaps with details."""
@@ -389,8 +389,8 @@ class AlgoBase:
         algo: Any = kind()
         options = file.options()
         expected = {key for key in vars(algo) if key not in kind._arrays}
-        if set(options) != expected:
-            raise file.damaged(f"options {sorted(set(options) ^ expected)}")
+        if set(options) - expected:
+            raise file.damaged(f"options {sorted(set(options) - expected)}")
         vars(algo).update(options)
         algo.trainset = file.trainset()
         algo.bu = algo.bi = None
@@ -428,6 +428,7 @@ class EngineAlgo(AlgoBase):
         if self.trainset.n_ratings == 0:
             raise ValueError("The trainset holds no ratings: there is nothing to fit.")
         tables(self.trainset, refresh=True)
+        warn_beyond_scale(self.trainset)
         return self.trainset
 
     def estimate(self, u: Any, i: Any) -> Estimate:

@@ -7,6 +7,7 @@ import numpy as np
 from ironhorn._core import RatingEstimator
 
 from .algo_base import EngineAlgo, contiguous
+from .restore import restoring
 
 
 class BaselineOnly(EngineAlgo):
@@ -29,6 +30,7 @@ class BaselineOnly(EngineAlgo):
         super().__init__(bsl_options={} if bsl_options is None else bsl_options)
         self.verbose = verbose
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Compute the biases.
 

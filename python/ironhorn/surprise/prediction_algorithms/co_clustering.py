@@ -9,7 +9,8 @@ from ironhorn._core import RatingEstimator, RecommenderFit
 
 from ..utils import RandomSeed, get_rng
 from .algo_base import contiguous
-from .matrix_factorization import EpochAlgo
+from .factor_algo import EpochAlgo
+from .restore import restoring
 from .tables import tables
 
 
@@ -73,6 +74,7 @@ class CoClustering(EpochAlgo):
         self.verbose = verbose
         self.exact_ratings = exact_ratings
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Assign clusters. Other Python threads run meanwhile; Ctrl-C stops it.
 

@@ -4,16 +4,29 @@ Each new row is trained by the same steps as in a fit, over its own ratings alon
 mean of its starting distribution) and for as many epochs as a fit has. Nothing is drawn, so the result is repeatable.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ironhorn._core import RatingTable, SvdFit
+from ironhorn._core import RatingTable, RecommenderFit
 
 from .tables import extended, rating_rows
 
 Matrix = NDArray[np.float64]
+
+
+class Begin(NamedTuple):
+    """What a fit of factors starts from, and how it is computed."""
+
+    user_factors: Matrix
+    item_factors: Matrix
+    biases: tuple[Matrix, Matrix] | None = None
+    """Those of users and of items; zero where there are none."""
+    single: bool = False
+    """Whether factors are float32."""
+    blocks: int = 1
+    """How many blocks are fitted side by side."""
 
 
 class Fold:
@@ -95,10 +108,9 @@ def descend(
         new.astype(np.uint32), local.astype(np.uint32), values - offsets, count, max(len(used), 1)
     )
     start = np.ascontiguousarray(others[used]) if len(used) else np.zeros((1, others.shape[1]))
-    fit = SvdFit(
-        *table.grouped(),
-        np.zeros((count, others.shape[1])),
-        start,
+    fit = RecommenderFit.svd(
+        table,
+        Begin(np.zeros((count, others.shape[1])), start),
         biased,
         mean,
         learning_rates=(rates[0], 0.0, rates[1], 0.0),
@@ -106,7 +118,7 @@ def descend(
     )
     fit.run(max(n_epochs, 0))
     biases, _, factors, _ = fit.parameters()
-    return biases, factors
+    return biases, factors.reshape(count, others.shape[1])
 
 
 def multiply(

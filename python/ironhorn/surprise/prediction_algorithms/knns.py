@@ -11,6 +11,7 @@ from ironhorn.errors import UnsupportedError
 
 from ..similarities import SparseSimilarities
 from .algo_base import EngineAlgo, contiguous
+from .restore import restoring
 from .tables import tables
 
 
@@ -35,6 +36,7 @@ class SymmetricAlgo(EngineAlgo):
         super().__init__(sim_options={} if sim_options is None else sim_options, **kwargs)
         self.verbose = verbose
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Remember the ratings, and which side is x.
 
@@ -85,6 +87,7 @@ class _Neighbors(SymmetricAlgo):
         self.min_k = min_k
         self.sparse = sparse
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Compute similarities, and what ratings are measured from.
 

@@ -1,153 +1,24 @@
 """Matrix factorisation."""
 
-import operator
-import warnings
-from collections.abc import Iterable
-from concurrent.futures import CancelledError
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ironhorn._core import RatingEstimator, RecommenderFit, SvdFit
+from ironhorn._core import RatingEstimator, RatingTable, RecommenderFit
 
-from ..trainset import Trainset, UserMajor, user_major
 from ..utils import RandomSeed, get_rng
 from . import folding
-from .algo_base import EngineAlgo, contiguous
+from .algo_base import contiguous
+from .factor_algo import FactorAlgo
+from .restore import restoring
 from .tables import data_order, tables
 
 __all__ = ["NMF", "SVD", "SVDpp"]
 
 
-class EpochAlgo(EngineAlgo):
-    """Base class of algorithms that are fitted epoch by epoch, and can be stopped."""
-
-    n_epochs: int
-    verbose: bool
-    _running: SvdFit | RecommenderFit | None = None
-    _epoch_text: ClassVar[str] = "Processing epoch {}"
-
-    def _run(self, running: SvdFit | RecommenderFit) -> Any:
-        """Run all epochs; the parameters after them."""
-        n_epochs = operator.index(self.n_epochs)
-        self._running = running
-        try:
-            if self.verbose:
-                for epoch in range(n_epochs):
-                    print(self._epoch_text.format(epoch))
-                    running.run(1)
-            else:
-                running.run(max(n_epochs, 0))
-            return running.parameters()
-        except KeyboardInterrupt:
-            if running.cancelled:
-                raise CancelledError("This fit was cancelled.") from None
-            raise
-        finally:
-            del self._running
-
-    def cancel(self) -> None:
-        """Stop a `fit` that runs in another thread. Without one, nothing happens."""
-        running = self._running
-        if running is not None:
-            running.cancel()
-
-
-class _FactorAlgo(EpochAlgo):
-    """What SVD, SVD++ and NMF share."""
-
-    pu: NDArray[np.float64]
-    qi: NDArray[np.float64]
-    _arrays: ClassVar[tuple[str, ...]] = ("bu", "bi", "pu", "qi")
-    _reasons: ClassVar[tuple[str, str]] = ("User and item are unknown.", "")
-
-    def _estimator(self) -> RatingEstimator:
-        return self._factors(bool(getattr(self, "biased", True)))
-
-    def _factors(self, biased: bool, *implicit: Any) -> RatingEstimator:
-        bu, bi, pu, qi = (contiguous(part) for part in (self.bu, self.bi, self.pu, self.qi))
-        return RatingEstimator.factors(biased, float(self.trainset.global_mean), bu, bi, pu, qi, *implicit)
-
-    def fold_in(self, ratings: Iterable[tuple[Any, Any, float]]) -> Self:
-        """Take in new users and items, without training anything again.
-
-        A new user's parameters are trained over their ratings of known items, for `n_epochs` epochs of the same steps
-        as in a fit, with all other parameters as they are; then those of new items over all their ratings. It takes
-        milliseconds for a user, and estimates for them are close to those of a fit to all ratings. Ids are then known
-        to `predict`, `recommend` and the rest.
-
-        Args:
-            ratings: Rows of raw user id, raw item id, rating; at least one of the two ids is new.
-
-        Returns:
-            The algorithm itself.
-
-        Raises:
-            ValueError: For a pair of which both are known, a row of another length, or a rating that is not finite.
-
-        Example:
-            >>> algo.fold_in([("new user", "bolt", 4.0), ("new user", "nut", 2.0)]).recommend(["new user"])
-        """
-        fold = folding.Fold(self, ratings)
-        bu, bi, pu, qi = (contiguous(part) for part in (self.bu, self.bi, self.pu, self.qi))
-        new, about, values = fold.of_users()
-        count = fold.n_users - fold.old_users
-        biases, factors = self._train_new((new, about, values), count, True, bi, qi)
-        bu, pu = np.concatenate([bu, biases]), np.concatenate([pu, factors])
-        count = fold.n_items - fold.old_items
-        biases, factors = self._train_new(fold.of_items(), count, False, bu, self._user_rows(pu, fold))
-        self.bu, self.pu, self.trainset = bu, pu, fold.trainset
-        self.bi, self.qi = np.concatenate([bi, biases]), np.concatenate([qi, factors])
-        self._grow(count)
-        return self
-
-    def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
-        """Biases and factors of new users or items, given those of the other side."""
-        raise NotImplementedError
-
-    def _user_rows(self, pu: NDArray[np.float64], fold: folding.Fold) -> NDArray[np.float64]:
-        """What the items' factors are multiplied with."""
-        return pu
-
-    def _grow(self, n_items: int) -> None:
-        """Make room for more items in what else there is."""
-
-    def _descend(
-        self,
-        rows: Any,
-        count: int,
-        users: bool,
-        biases: NDArray[np.float64],
-        factors: NDArray[np.float64],
-        extra: Any = 0,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Train new rows by gradient descent; `extra` is what else is known of each rating."""
-        own: Any = self
-        biased = bool(getattr(self, "biased", True))
-        rates = (own.lr_bu, own.lr_pu) if users else (own.lr_bi, own.lr_qi)
-        penalties = (own.reg_bu, own.reg_pu) if users else (own.reg_bi, own.reg_qi)
-        offsets = (biases[rows[1]] if biased else 0.0) + extra + np.zeros(len(rows[2]))
-        mean = float(self.trainset.global_mean)
-        return folding.descend(rows, count, factors, offsets, biased, mean, rates, penalties, self.n_epochs)
-
-    def _item_similarities(self, item: int) -> NDArray[np.float64]:
-        qi = contiguous(self.qi)
-        norms = np.sqrt(np.einsum("if,if->i", qi, qi))
-        norms[norms == 0] = np.inf
-        return (qi @ qi[item]) / (norms * norms[item])
-
-    def _warn_unless_finite(self, advice: str) -> None:
-        if not (np.isfinite(self.pu).all() and np.isfinite(self.qi).all()):
-            warnings.warn(
-                f"{type(self).__name__} diverged: factors are not finite after {self.n_epochs} epochs. {advice}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-
-
-class SVD(_FactorAlgo):
-    """Matrix factorisation by stochastic gradient descent, in float64.
+class SVD(FactorAlgo):
+    """Matrix factorisation by stochastic gradient descent.
 
     A rating is estimated as `mean + bu + bi + q . p`. An unknown user or item leaves its terms out; without biases the
     estimate is `q . p`, and impossible unless both are known. One epoch takes the ratings user by user, always in the
@@ -179,6 +50,8 @@ class SVD(_FactorAlgo):
             are trained at the same time. Ratings are then taken in another order: estimates are as good as those of one
             thread, but not the same numbers. The same number gives the same bits on any machine of one kind, however
             many threads really run.
+        dtype: 'float64', or 'float32': factors take half the memory and less time, errors and biases stay float64.
+            Estimates are as good, but not the same numbers.
 
     Attributes:
         pu: User factors, (n_users, n_factors).
@@ -213,11 +86,9 @@ class SVD(_FactorAlgo):
         random_state: RandomSeed = None,
         verbose: bool = False,
         n_threads: int = 1,
+        dtype: Any = "float64",
     ) -> None:
-        super().__init__()
-        self.n_threads = operator.index(n_threads)
-        if self.n_threads < 1:
-            raise ValueError(f"n_threads={n_threads}: expected 1 or more.")
+        super().__init__(n_threads, dtype)
         self.n_factors = n_factors
         self.n_epochs = n_epochs
         self.biased = biased
@@ -234,6 +105,7 @@ class SVD(_FactorAlgo):
         self.random_state = random_state
         self.verbose = verbose
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Learn biases and factors. Other Python threads run meanwhile; Ctrl-C stops it.
 
@@ -250,35 +122,34 @@ class SVD(_FactorAlgo):
         """
         trainset = self._learnable(trainset)
         rng = get_rng(self.random_state)
-        operator.index(self.n_epochs)
-        shape = (self.init_mean, self.init_std_dev)
-        user_factors = rng.normal(*shape, size=(trainset.n_users, self.n_factors))
-        item_factors = rng.normal(*shape, size=(trainset.n_items, self.n_factors))
-        start = (user_factors, item_factors, bool(self.biased), float(trainset.global_mean))
-        learning_rates = (self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi)
-        regularizations = (self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi)
-        running: SvdFit | RecommenderFit
-        if self.n_threads == 1:
-            ratings = _user_major(trainset)
-            running = SvdFit(*ratings, *start, learning_rates=learning_rates, regularizations=regularizations)
-        else:
-            running = RecommenderFit.svd_blocks(
-                tables(trainset)[0],
-                *start,
-                self.n_threads,
-                learning_rates=learning_rates,
-                regularizations=regularizations,
-            )
-        self.bu, self.bi, self.pu, self.qi = self._run(running)
-        self._warn_unless_finite(f"Lower the learning rates (lr_pu={self.lr_pu}, lr_qi={self.lr_qi}).")
+        pu, qi = (self._drawn(rng, (count, self.n_factors)) for count in (trainset.n_users, trainset.n_items))
+        self._keep(self._run(self._started(tables(trainset)[0], self._begin(pu, qi))))
+        self._warn_unless_finite()
         return self
+
+    def _drawn(self, rng: np.random.RandomState, shape: Any) -> NDArray[np.float64]:
+        return rng.normal(self.init_mean, self.init_std_dev, size=shape)
+
+    def _started(self, by_user: RatingTable, begin: folding.Begin) -> RecommenderFit:
+        return RecommenderFit.svd(
+            by_user,
+            begin,
+            bool(self.biased),
+            float(self.trainset.global_mean),
+            learning_rates=(self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi),
+            regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi),
+        )
+
+    def _continued(self, added: RatingTable, start: dict[str, NDArray[np.float64]]) -> RecommenderFit:
+        begin = self._begin(start["pu"], start["qi"], (start["bu"], start["bi"]), blocks=1)
+        return self._started(added, begin)
 
     def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
         return self._descend(rows, count, users, biases, factors)
 
 
-class SVDpp(_FactorAlgo):
-    """SVD++: SVD with implicit feedback, in float64 (Koren, 2008).
+class SVDpp(FactorAlgo):
+    """SVD++: SVD with implicit feedback (Koren, 2008).
 
     A rating is estimated as `mean + bu + bi + q . (p + sum(y_j) / sqrt(n))`, where the sum runs over the `n` items that
     the user has rated, whatever the ratings are. Ratings are taken in the same order as for `SVD`; after each one bu,
@@ -308,6 +179,9 @@ class SVDpp(_FactorAlgo):
         verbose: Whether to print each epoch.
         cache_ratings: Trades memory for speed in Surprise. Here ratings are always held as arrays, so that both values
             mean the same.
+        n_threads: In how many blocks to fit, see `SVD`. What a user's ratings in one block of items do to the implicit
+            factors of other blocks is done when these are visited.
+        dtype: 'float64' or 'float32', see `SVD`.
 
     Attributes:
         pu: User factors, (n_users, n_factors).
@@ -321,7 +195,8 @@ class SVDpp(_FactorAlgo):
         >>> algo.predict("ann", "bolt").est
     """
 
-    yj: NDArray[np.float64]
+    yj: NDArray[Any]
+    _factor_arrays: ClassVar[tuple[str, ...]] = ("pu", "qi", "yj")
     _arrays: ClassVar[tuple[str, ...]] = ("bu", "bi", "pu", "qi", "yj")
     _epoch_text: ClassVar[str] = " processing epoch {}"
 
@@ -346,8 +221,10 @@ class SVDpp(_FactorAlgo):
         random_state: RandomSeed = None,
         verbose: bool = False,
         cache_ratings: bool = False,
+        n_threads: int = 1,
+        dtype: Any = "float64",
     ) -> None:
-        super().__init__()
+        super().__init__(n_threads, dtype)
         self.n_factors = n_factors
         self.n_epochs = n_epochs
         self.init_mean = init_mean
@@ -366,6 +243,7 @@ class SVDpp(_FactorAlgo):
         self.verbose = verbose
         self.cache_ratings = cache_ratings
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Learn biases and factors. Other Python threads run meanwhile; Ctrl-C stops it.
 
@@ -382,26 +260,32 @@ class SVDpp(_FactorAlgo):
         """
         trainset = self._learnable(trainset)
         rng = get_rng(self.random_state)
-        shape = (self.init_mean, self.init_std_dev)
         counts = (trainset.n_users, trainset.n_items, trainset.n_items)
-        pu, qi, yj = (rng.normal(*shape, size=(count, self.n_factors)) for count in counts)
-        running = RecommenderFit.svdpp(
-            tables(trainset)[0],
-            pu,
-            qi,
+        pu, qi, yj = (self._drawn(rng, (count, self.n_factors)) for count in counts)
+        self._keep(self._run(self._started(tables(trainset)[0], self._begin(pu, qi), yj)))
+        self._warn_unless_finite()
+        return self
+
+    def _drawn(self, rng: np.random.RandomState, shape: Any) -> NDArray[np.float64]:
+        return rng.normal(self.init_mean, self.init_std_dev, size=shape)
+
+    def _started(self, by_user: RatingTable, begin: folding.Begin, yj: NDArray[np.float64]) -> RecommenderFit:
+        return RecommenderFit.svdpp(
+            by_user,
+            tables(self.trainset)[0],
+            begin,
             yj,
-            float(trainset.global_mean),
+            float(self.trainset.global_mean),
             learning_rates=(self.lr_bu, self.lr_bi, self.lr_pu, self.lr_qi, self.lr_yj),
             regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi, self.reg_yj),
         )
-        self.bu, self.bi, self.pu, self.qi, self.yj = self._run(running)
-        self._warn_unless_finite(
-            f"Lower the learning rates (lr_pu={self.lr_pu}, lr_qi={self.lr_qi}, lr_yj={self.lr_yj})."
-        )
-        return self
+
+    def _continued(self, added: RatingTable, start: dict[str, NDArray[np.float64]]) -> RecommenderFit:
+        begin = self._begin(start["pu"], start["qi"], (start["bu"], start["bi"]), blocks=1)
+        return self._started(added, begin, start["yj"])
 
     def _estimator(self) -> RatingEstimator:
-        return self._factors(True, (contiguous(self.yj), tables(self.trainset)[0]))
+        return self._factors(True, (self.yj, tables(self.trainset)[0]))
 
     def _implicit(self, users: NDArray[np.int64], items: NDArray[np.int64], count: int) -> NDArray[np.float64]:
         """The sum of the items' implicit factors over the root of how many there are, for each user."""
@@ -425,8 +309,8 @@ class SVDpp(_FactorAlgo):
         self.yj = np.concatenate([contiguous(self.yj), np.zeros((n_items, self.yj.shape[1]))])
 
 
-class NMF(_FactorAlgo):
-    """Non-negative matrix factorisation, in float64 (Luo, Zhou, Xia and Zhu, 2014).
+class NMF(FactorAlgo):
+    """Non-negative matrix factorisation (Luo, Zhou, Xia and Zhu, 2014).
 
     A rating is estimated as `q . p`, or `mean + bu + bi + q . p`. Factors stay positive: in an epoch each one is
     multiplied once::
@@ -450,6 +334,9 @@ class NMF(_FactorAlgo):
         init_high: Its upper end.
         random_state: As for `SVD`; factors of users are drawn before those of items.
         verbose: Whether to print each epoch.
+        n_threads: In how many blocks to fit, see `SVD`. Without biases only the order of sums differs: estimates are
+            those of one thread but for rounding.
+        dtype: 'float64' or 'float32', see `SVD`.
 
     Attributes:
         pu: User factors, (n_users, n_factors).
@@ -480,10 +367,12 @@ class NMF(_FactorAlgo):
         init_high: float = 1,
         random_state: RandomSeed = None,
         verbose: bool = False,
+        n_threads: int = 1,
+        dtype: Any = "float64",
     ) -> None:
         if init_low < 0:
             raise ValueError("init_low should be greater than zero")
-        super().__init__()
+        super().__init__(n_threads, dtype)
         self.n_factors = n_factors
         self.n_epochs = n_epochs
         self.biased = biased
@@ -498,6 +387,7 @@ class NMF(_FactorAlgo):
         self.random_state = random_state
         self.verbose = verbose
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Learn factors, and biases if there are any. Other Python threads run meanwhile; Ctrl-C stops it.
 
@@ -514,20 +404,29 @@ class NMF(_FactorAlgo):
         """
         trainset = self._learnable(trainset)
         rng = get_rng(self.random_state)
-        counts = (trainset.n_users, trainset.n_items)
-        pu, qi = (rng.uniform(self.init_low, self.init_high, size=(count, self.n_factors)) for count in counts)
-        running = RecommenderFit.nmf(
-            tables(trainset)[0],
-            pu,
-            qi,
+        pu, qi = (self._drawn(rng, (count, self.n_factors)) for count in (trainset.n_users, trainset.n_items))
+        self._keep(self._run(self._started(self._begin(pu, qi))))
+        self._warn_unless_finite()
+        return self
+
+    def _drawn(self, rng: np.random.RandomState, shape: Any) -> NDArray[np.float64]:
+        return rng.uniform(self.init_low, self.init_high, size=shape)
+
+    def _started(self, begin: folding.Begin) -> RecommenderFit:
+        return RecommenderFit.nmf(
+            tables(self.trainset)[0],
+            begin,
             bool(self.biased),
-            float(trainset.global_mean),
+            float(self.trainset.global_mean),
             learning_rates=(self.lr_bu, self.lr_bi),
             regularizations=(self.reg_bu, self.reg_bi, self.reg_pu, self.reg_qi),
         )
-        self.bu, self.bi, self.pu, self.qi = self._run(running)
-        self._warn_unless_finite("Raise init_low above zero, or regularise more.")
-        return self
+
+    def _continued(self, added: RatingTable, start: dict[str, NDArray[np.float64]]) -> RecommenderFit:
+        return self._started(self._begin(start["pu"], start["qi"], (start["bu"], start["bi"])))
+
+    def _advice(self) -> str:
+        return "Raise init_low above zero, or regularise more."
 
     def _train_new(self, rows: Any, count: int, users: bool, biases: Any, factors: Any) -> Any:
         offsets = np.zeros(len(rows[2]))
@@ -539,8 +438,3 @@ class NMF(_FactorAlgo):
         return folding.multiply(
             rows, count, factors, offsets, self.biased, rate, penalties, start, max(self.n_epochs, 0)
         )
-
-
-def _user_major(trainset: Any) -> UserMajor:
-    """A trainset's ratings as arrays; it may also be one that only has Surprise's attributes."""
-    return trainset.user_major() if isinstance(trainset, Trainset) else user_major(trainset.ur)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .algo_base import EngineAlgo
+from .restore import restoring
 from .tables import tables
 
 
@@ -28,6 +29,7 @@ class NormalPredictor(EngineAlgo):
     def __init__(self) -> None:
         super().__init__()
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Take mean and standard deviation.
 

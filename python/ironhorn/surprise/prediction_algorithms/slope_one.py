@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ironhorn._core import RatingEstimator, slope_one_deviations
 
 from .algo_base import EngineAlgo, contiguous
+from .restore import restoring
 from .tables import require_memory, tables
 
 
@@ -39,6 +40,7 @@ class SlopeOne(EngineAlgo):
         super().__init__()
         self.exact_ratings = exact_ratings
 
+    @restoring
     def fit(self, trainset: Any) -> Self:
         """Compute the deviations of all pairs of items.
 

@@ -1,6 +1,7 @@
 """A trainset's ratings as the engine holds them."""
 
 import os
+import warnings
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -134,6 +135,23 @@ def rating_rows(rows: Any) -> tuple[list[Any], list[Any], NDArray[np.float64]]:
                 f"The rating of user {row[0]!r} for item {row[1]!r} is {row[2]}; ratings must be finite numbers."
             )
     return [row[0] for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows], np.float64)
+
+
+def warn_beyond_scale(trainset: Any) -> None:
+    """Say when ratings lie outside of the rating scale, to which all estimates are clipped.
+
+    Args:
+        trainset: The trainset.
+    """
+    lowest, highest = trainset.rating_scale
+    least, most = tables(trainset)[0].bounds()
+    if least < lowest or most > highest:
+        warnings.warn(
+            f"Ratings run from {least:g} to {most:g}, beyond the rating scale from {lowest:g} to {highest:g}, to which "
+            f"estimates are clipped. Pass rating_scale=({min(least, lowest):g}, {max(most, highest):g}) to the Reader.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def data_order(trainset: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
