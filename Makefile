@@ -81,7 +81,9 @@ format: $(VENV)/.requirements ## rewrite Rust and Python sources in the project'
 .PHONY: bench
 bench: build ## run the benches (they print the achieved rate and the hardware's floor)
 	cargo bench --workspace --exclude ironhorn --locked
-	@for script in benches/python/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	$(BIN)/python benches/python/compare.py $(BENCH_FLAGS)
+	@if $(BIN)/python -c 'import surprise' 2>/dev/null; then $(BIN)/python benches/python/surprise_compare.py; \
+		else echo "scikit-surprise is not in $(VENV): benches/python/surprise_compare.py was left out."; fi
 
 .PHONY: docs
 docs: build data $(VENV)/.docs ## write the API pages to target/docs, and run the notebooks into pages

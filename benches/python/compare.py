@@ -15,7 +15,7 @@ import sys
 
 from comparison import machine
 from comparison.experiments import experiments
-from comparison.peers import PEERS, Peers
+from comparison.peers import OURS, PEERS, Peers
 from comparison.report import Report
 
 
@@ -62,19 +62,21 @@ def main() -> None:
     options = parse()
     peers = Peers(options.pythons, options.threads, options.repeats)
     peers.find()
-    rate = machine.peak(peers)
-    report = Report(machine.description(peers, rate, sys.argv[1:] and options.workloads), rate)
+    report = Report(machine.peak(peers), options.workloads)
     if options.rows and options.rows.exists():
         report.load(options.rows)
     for name in options.workloads:
         print(f"{name} ...", file=sys.stderr, flush=True)
         experiments()[name](peers, report)
         report.notes |= peers.notes
+        report.machine = machine.description(peers, report)
         if options.rows:
             report.save(options.rows)
     print(report.text())
     if options.markdown:
         report.write_markdown(options.markdown)
+    if any(OURS in row.refused for row in report.rows):
+        raise SystemExit("Ironhorn was refused: see above")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What is measured: which rows there are, who takes part in them, and what has to hold before a figure counts."""
 
-import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +42,7 @@ def difference(answer: dict[str, Any], reference: dict[str, Any]) -> str:
         gap = np.abs(ours - theirs).max() / np.abs(theirs).max()
         if not gap <= TOLERANCES[name]:
             what = {"before": "predictions", "loss": "the loss of a step", "after": "predictions after a step"}[name]
-            return f"{what} differ by {gap:.1e}"
+            return f"off by {gap:.1e} in {what}"
     return ""
 
 
@@ -60,12 +60,12 @@ def disagreements(workload: str, workers: dict[str, Worker], report: Report) -> 
         return wrong
     for peer, answer in answers.items():
         if gap := difference(answer, answers[reference]):
-            wrong[peer] = f"{gap} from those of {PEERS[reference]}"
+            wrong[peer] = f"{gap}, beside {PEERS[reference]}"
     return wrong
 
 
-def in_turns(workload: str, row: Row, measure: str, workers: dict[str, Worker], repeats: int) -> None:
-    """Fill a row: every peer is warmed up, then all take turns."""
+def prepare(workload: str, measure: str, row: Row, workers: dict[str, Worker]) -> list[str]:
+    """Warm every peer up; returns those that can do the measure."""
     able = []
     for peer, worker in workers.items():
         try:
@@ -76,30 +76,40 @@ def in_turns(workload: str, row: Row, measure: str, workers: dict[str, Worker], 
         if setting is not None:
             row.settings[peer] = setting
             able.append(peer)
-    for _ in range(repeats):
-        for peer in able:
-            answer = workers[peer].ask("repeat", workload=workload, measure=measure)
-            rate = answer["units"] / answer["seconds"]
-            row.values.setdefault(peer, []).append(rate if row.unit.endswith("/s") else 1e6 / rate)
+    return able
+
+
+def rate(worker: Worker, workload: str, measure: str) -> float:
+    """Samples a second of one repeat."""
+    answer = worker.ask("repeat", workload=workload, measure=measure)
+    return float(answer["samples"] / answer["seconds"])
+
+
+def measured(row: Row, measure: str, workers: dict[str, Worker], repeats: int) -> Row:
+    """A row of one measure, filled in turns."""
+
+    def ask(peer: str) -> float:
+        samples = rate(workers[peer], row.workload, measure)
+        return samples if row.unit.endswith("/s") else 1e6 / samples
+
+    row.take_turns(prepare(row.workload, measure, row, workers), repeats, ask)
+    return row
 
 
 def network(name: str, measures: tuple[str, ...], threads: int, peers: Peers, report: Report) -> None:
     """Rows of one network."""
-    work = WORKLOADS[name]
     with peers.started(threads) as workers:
         wrong = disagreements(name, workers, report)
-        if OURS in wrong:
-            raise SystemExit(f"{name}: Ironhorn is refused: {wrong[OURS]}")
-        right = {peer: worker for peer, worker in workers.items() if peer not in wrong}
-        forward = right[OURS].ask("operations", workload=name)["operations"] if OURS in right else 0
+        # Without Ironhorn's figure, nobody's says anything.
+        right = {peer: worker for peer, worker in workers.items() if not {peer, OURS} & wrong.keys()}
+        operations = right[OURS].ask("operations", workload=name) if OURS in right else {}
         for measure in measures:
-            one_row = measure.startswith("one_")
-            suffix = f", {threads} thread{'s' if threads > 1 else ''}" if one_row else ""
-            row = Row(name, MEASURES[measure] + suffix, "us" if one_row else f"{work.unit}/s", refused=dict(wrong))
-            # The derivative of a product is two products.
-            row.operations = 0 if one_row else forward * (3 if measure.startswith("fit") else 1)
-            in_turns(name, row, measure, right, peers.repeats)
-            report.add(row)
+            row = Row(name, MEASURES[measure], f"{WORKLOADS[name].unit}/s", refused=dict(wrong))
+            if measure.startswith("one_"):
+                row.unit, row.measure = "us", f"{row.measure}, {threads} thread{'s' * (threads > 1)}"
+            elif operations:
+                row.operations = operations["training" if measure.startswith("fit") else "forward"]
+            report.add(measured(row, measure, right, peers.repeats))
 
 
 def one_row(peers: Peers, report: Report) -> None:
@@ -108,16 +118,9 @@ def one_row(peers: Peers, report: Report) -> None:
         network(name, ("one_predict", "one_call"), 1, peers, report)
 
 
-def fresh(workload: str, question: str, row: Row, peers: Peers, ask: Callable[[str], float]) -> None:
-    """Fill a row whose every repeat has a process of its own."""
-    for _ in range(peers.repeats):
-        for peer in peers.pythons:
-            if peer != "onnxruntime" and peer not in row.refused:
-                try:
-                    row.values.setdefault(peer, []).append(ask(peer))
-                except PeerError as error:
-                    row.refused[peer] = f"{question} of {workload}: {error}"
-                    row.values.pop(peer, None)
+def training(peers: Peers) -> list[str]:
+    """The peers that can train."""
+    return [peer for peer in peers.pythons if peer != "onnxruntime"]
 
 
 def first_step(peers: Peers, report: Report) -> None:
@@ -125,11 +128,12 @@ def first_step(peers: Peers, report: Report) -> None:
     row = Row("mnist_cnn", "process start to first trained step", "s")
 
     def ask(peer: str) -> float:
-        with demo.stopwatch() as seconds, peers.start(peer) as worker:
+        started = time.perf_counter()
+        with peers.start(peer) as worker:
             worker.ask("first_step", workload="mnist_cnn")
-            return seconds()
+            return time.perf_counter() - started
 
-    fresh("mnist_cnn", "first step", row, peers, ask)
+    row.take_turns(training(peers), peers.repeats, ask)
     report.add(row)
 
 
@@ -137,14 +141,14 @@ def memory(peers: Peers, report: Report) -> None:
     """Peak memory of a process that trains."""
     for name in MEMORY:
         row = Row(name, "peak memory of fit", "MiB")
-        answers = {}
+        answers: dict[str, dict[str, Any]] = {}
 
-        def ask(peer: str, name: str = name, answers: dict[str, dict[str, float]] = answers) -> float:
+        def ask(peer: str, name: str = name, answers: dict[str, Any] = answers) -> float:
             with peers.start(peer) as worker:
                 answers[peer] = worker.ask("memory", workload=name)
             return answers[peer]["peak"] / MEBIBYTE
 
-        fresh(name, "memory", row, peers, ask)
+        row.take_turns(training(peers), peers.repeats, ask)
         report.add(row)
         # Elsewhere data and code outweigh what a step keeps.
         if OURS in answers and name == "resnet20":
@@ -161,14 +165,13 @@ def threads(peers: Peers, report: Report) -> None:
     if OURS not in peers.pythons:
         return
     rows = {count: Row("resnet20", f"fit, {count} thread{'s' * (count > 1)}", "images/s") for count in (1, 2)}
-    with contextlib.ExitStack() as stack:
-        workers = {count: stack.enter_context(peers.start(OURS, count)) for count in rows}
+    with peers.start(OURS, 1) as one_worker, peers.start(OURS, 2) as two_workers:
+        workers = {1: one_worker, 2: two_workers}
         for worker in workers.values():
             worker.ask("prepare", workload="resnet20", measure="fit")
         for _ in range(peers.repeats):
             for count, worker in workers.items():
-                answer = worker.ask("repeat", workload="resnet20", measure="fit")
-                rows[count].values.setdefault(OURS, []).append(answer["units"] / answer["seconds"])
+                rows[count].values.setdefault(OURS, []).append(rate(worker, "resnet20", "fit"))
     one, two = (rows[count] for count in (1, 2))
     report.notes["threads"] = (
         f"resnet20, fit: 1 thread {one.cell(OURS)}, 2 threads {two.cell(OURS)} images/s,"
@@ -186,12 +189,12 @@ def sweep(peers: Peers, report: Report) -> None:
 
 def experiments() -> dict[str, Callable[[Peers, Report], None]]:
     """Everything that can be named on the command line."""
-    named: dict[str, Callable[[Peers, Report], None]] = {
-        name: lambda peers, report, name=name: network(name, measures_of(name), peers.threads, peers, report)
-        for name in WORKLOADS
-    }
+
+    def of(name: str) -> Callable[[Peers, Report], None]:
+        return lambda peers, report: network(name, measures_of(name), peers.threads, peers, report)
+
     return {
-        **named,
+        **{name: of(name) for name in WORKLOADS},
         "one_row": one_row,
         "first_step": first_step,
         "memory": memory,

@@ -6,6 +6,7 @@ import platform
 import time
 
 from comparison.peers import PEERS, Peers
+from comparison.report import Report
 
 
 def peak(peers: Peers) -> float:
@@ -13,7 +14,7 @@ def peak(peers: Peers) -> float:
     rates = []
     for peer in peers.pythons:
         with peers.start(peer) as worker:
-            rates.append(worker.ask("product")["rate"])
+            rates.append(float(worker.ask("product")["rate"]))
     return max(rates)
 
 
@@ -27,17 +28,17 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def description(peers: Peers, rate: float, workloads: list[str]) -> list[str]:
+def description(peers: Peers, report: Report) -> list[str]:
     """Machine, versions and command in sentences."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = "; ".join(
         f"{PEERS[peer]}: {', '.join(f'{module} {version}' for module, version in modules.items())}"
         for peer, modules in peers.versions.items()
     )
-    command = " ".join(["python benches/python/compare.py", *workloads])
+    command = " ".join(["python benches/python/compare.py", *report.workloads])
     return [
         f"{processor()}, {cores} cores, {platform.system()}, Python {platform.python_version()}; {versions}.",
         f"`{command}`: {peers.threads} threads unless a row says otherwise, medians of {peers.repeats} interleaved"
-        f" repeats (least-most), {time.strftime('%Y-%m-%d')}. The peak, the fastest 2048 x 2048 float32 product of any"
-        f" library here: {rate / 1e9:.0f} GFLOP/s.",
+        f" repeats (least-most), {time.strftime('%Y-%m-%d')}. The peak, the fastest 1024 x 1024 float32 product of any"
+        f" library here: {report.peak / 1e9:.0f} GFLOP/s.",
     ]

@@ -181,16 +181,22 @@ def mobilenet_v2(keras: Any, dropout: float) -> Any:
     return keras.Model(inputs, layers.Dense(1000, activation="softmax", name="dense")(x))
 
 
-def forward_operations(model: Any) -> int:
-    """Floating-point operations of all products of one sample: two for each multiplication and addition."""
-    operations = 0
+def operations(model: Any) -> tuple[int, int]:
+    """Floating-point operations of all products of one sample, forward and in a training step.
+
+    A multiplication and addition are two. The derivative of a product is two products; where its input is the sample
+    it is one, because nobody asks for the derivative of that.
+    """
+    forward = training = 0
     for layer in model.layers:
         kernels = [weight for weight in layer.weights if weight.name.endswith("kernel")]
         # Each element of a kernel is used once a pixel of the output, or once a step of a sequence.
         recurrent = any(weight.name == "recurrent_kernel" for weight in kernels)
         uses = layer.input.shape[1] if recurrent else math.prod(layer.output.shape[1:-1])
-        operations += 2 * uses * sum(math.prod(kernel.shape) for kernel in kernels)
-    return operations
+        own = 2 * uses * sum(math.prod(kernel.shape) for kernel in kernels)
+        training += (3 if forward or any("embed" in other.name for other in model.layers) else 2) * own
+        forward += own
+    return forward, training
 
 
 def kept_bytes(model: Any, batch: int) -> int:

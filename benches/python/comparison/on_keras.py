@@ -1,13 +1,11 @@
 """A library with Keras' interface: Ironhorn, or Keras on the backend that the environment names."""
 
-import math
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from comparison.networks import forward_operations, kept_bytes
+from comparison.networks import kept_bytes, operations
 from comparison.workloads import CHECKED_ROWS, Workload, starting_value
 
 LOSSES = {"classes": "sparse_categorical_crossentropy", "yes_or_no": "binary_crossentropy", "number": "mse"}
@@ -50,7 +48,7 @@ class Contender:
         return answer
 
     def candidates(self, measure: str) -> dict[str, Callable[[], int]]:
-        """Ways to run a measure, by the setting in which they differ: each does a repeat and returns its units."""
+        """Ways to run a measure, by the setting in which they differ: each returns how many samples it did."""
         if measure not in ("fit", "fit_grouped"):
             return {"": getattr(self, measure)(self.model())}
         settings: dict[str, dict[str, Any]] = {"": {}}
@@ -84,12 +82,12 @@ class Contender:
     def one_predict(self, model: Any) -> Callable[[], int]:
         """`predict` of one row."""
         row, _ = self.workload.data(1)
-        return many(lambda: model.predict(row, verbose=0))
+        return lambda: len(model.predict(row, verbose=0))
 
     def one_call(self, model: Any) -> Callable[[], int]:
         """A call of the model with one row, the result read as an array."""
         row, _ = self.workload.data(1)
-        return many(lambda: np.asarray(model(row)))
+        return lambda: len(np.asarray(model(row)))
 
     def first_step(self) -> None:
         """The first training step."""
@@ -103,21 +101,6 @@ class Contender:
         model.fit(x, y, batch_size=self.workload.batch, verbose=0)
         return kept_bytes(model, self.workload.batch)
 
-    def operations(self) -> int:
-        """Floating-point operations of a forward pass of one sample."""
-        return forward_operations(self.workload.network(self.keras, DROPOUT))
-
-
-def many(call: Callable[[], Any], seconds: float = 0.25) -> Callable[[], int]:
-    """A repeat that makes a short call as often as takes about so long."""
-    call()
-    started = time.perf_counter()
-    call()
-    times = min(20_000, math.ceil(seconds / (time.perf_counter() - started)))
-
-    def run() -> int:
-        for _ in range(times):
-            call()
-        return times
-
-    return run
+    def operations(self) -> tuple[int, int]:
+        """Floating-point operations of one sample, forward and in a training step."""
+        return operations(self.workload.network(self.keras, DROPOUT))

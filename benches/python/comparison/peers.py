@@ -69,7 +69,7 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps({"do": do, **details}), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
-        answer = json.loads(line) if line else {"error": f"the process ended with status {self.process.wait()}"}
+        answer: dict[str, Any] = json.loads(line) if line else {"error": f"ended with status {self.process.wait()}"}
         if "error" in answer:
             self.log.seek(0)
             print(self.log.read().decode(errors="replace")[-4000:], file=sys.stderr)

@@ -5,9 +5,10 @@ import json
 import pathlib
 import re
 import statistics
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from comparison.peers import OURS, PEERS
+from comparison.peers import OURS, PEERS, PeerError
 
 BEGIN, END = "<!-- compare.py -->", "<!-- /compare.py -->"
 
@@ -33,6 +34,17 @@ class Row:
     settings: dict[str, str] = dataclasses.field(default_factory=dict)
     refused: dict[str, str] = dataclasses.field(default_factory=dict)
     operations: float = 0.0
+
+    def take_turns(self, peers: Iterable[str], repeats: int, ask: Callable[[str], float]) -> None:
+        """Measure each peer so often, in turns; one that fails is refused."""
+        for _ in range(repeats):
+            for peer in peers:
+                if peer not in self.refused:
+                    try:
+                        self.values.setdefault(peer, []).append(ask(peer))
+                    except PeerError as error:
+                        self.refused[peer] = str(error)
+                        del self.values[peer]
 
     def median(self, peer: str) -> float:
         """A peer's median."""
@@ -73,31 +85,34 @@ class Report:
     """All that a run found.
 
     Args:
-        machine: Lines on machine, versions and command.
         peak: Floating-point operations a second of a large matrix product.
+        workloads: What was named on the command line, of this run and of those whose rows were kept.
         rows: The rows, in the order in which they were measured.
         notes: Sentences, by what they are about.
+        machine: Lines on machine, versions and command.
     """
 
-    machine: list[str]
     peak: float
+    workloads: list[str]
+    machine: list[str] = dataclasses.field(default_factory=list)
     rows: list[Row] = dataclasses.field(default_factory=list)
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Add a row in the place of an earlier one of that name."""
-        names = [(other.workload, other.measure) for other in self.rows]
-        if (row.workload, row.measure) in names:
-            self.rows[names.index((row.workload, row.measure))] = row
+        title = f"{row.workload}, {row.measure}"
+        names = [f"{other.workload}, {other.measure}" for other in self.rows]
+        if title in names:
+            self.rows[names.index(title)] = row
         else:
             self.rows.append(row)
-        for peer, setting in row.settings.items():
-            if setting:
-                self.notes[f"{row.workload} {row.measure} {peer}"] = (
-                    f"{row.workload}, {row.measure}: {PEERS[peer]} is fastest with {setting}."
-                )
-        for peer, reason in row.refused.items():
-            self.notes[f"{row.workload} refused {peer}"] = f"{row.workload}: {PEERS[peer]} is refused: {reason}."
+        for peer in PEERS:
+            about = f"{title}: {PEERS[peer]}"
+            self.notes.pop(about, None)
+            if peer in row.refused:
+                self.notes[about] = f"{about} is refused: {row.refused[peer]}."
+            elif row.settings.get(peer):
+                self.notes[about] = f"{about} is fastest with {row.settings[peer]}."
 
     def table(self) -> list[list[str]]:
         """Head and rows as text."""
@@ -143,10 +158,13 @@ class Report:
 
     def save(self, file: pathlib.Path) -> None:
         """Keep rows and notes for a later run."""
-        file.write_text(json.dumps({"rows": [dataclasses.asdict(row) for row in self.rows], "notes": self.notes}))
+        file.write_text(json.dumps(dataclasses.asdict(self)))
 
     def load(self, file: pathlib.Path) -> None:
         """Begin with the rows and notes of an earlier run."""
         kept: dict[str, Any] = json.loads(file.read_text())
+        self.peak = max(self.peak, kept["peak"])
+        self.workloads = list(dict.fromkeys(kept["workloads"] + self.workloads))
         self.rows = [Row(**row) for row in kept["rows"]]
-        self.notes = kept["notes"]
+        # Who takes part is said again by each run.
+        self.notes = {about: note for about, note in kept["notes"].items() if about not in PEERS}

@@ -8,13 +8,11 @@ borders, what is compared with Keras has Keras' (`keras_borders`): the work is t
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from comparison.networks import MOBILE_STAGES
 from comparison.workloads import Workload, starting_value
-
-Tensor = torch.Tensor
 
 # What turns the last product into a prediction.
 ACTIVATIONS = {"classes": lambda: nn.Softmax(1), "yes_or_no": nn.Sigmoid, "number": nn.Identity}

@@ -9,6 +9,7 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import operator
 import os
 import pathlib
@@ -23,6 +24,8 @@ import numpy as np
 
 from comparison.workloads import WORKLOADS
 
+# A repeat makes as many calls as take about so long.
+REPEAT_SECONDS = 0.3
 # The modules that a peer needs.
 NEEDS = {
     "ironhorn": ("ironhorn",),
@@ -39,7 +42,7 @@ class Worker:
     def __init__(self, peer: str, threads: int):
         self.peer, self.threads = peer, threads
         self.contenders: dict[str, Any] = {}
-        self.prepared: dict[tuple[str, str], Callable[[], int]] = {}
+        self.prepared: dict[tuple[str, str], tuple[Callable[[], int], int]] = {}
 
     def contender(self, workload: str) -> Any:
         """The peer on a workload; the library is imported here first."""
@@ -83,7 +86,7 @@ class Worker:
 
     def product(self) -> dict[str, Any]:
         """Floating-point operations a second of a large matrix product: Ironhorn's, torch's, else NumPy's."""
-        side = 2048
+        side = 1024
         a: Any = np.random.default_rng(0).normal(size=(side, side)).astype("float32")
         multiply = operator.matmul
         if self.peer == "ironhorn":
@@ -94,7 +97,7 @@ class Worker:
 
             torch.set_num_threads(self.threads)
             a = torch.from_numpy(a)
-        seconds = min(timed(lambda: len(multiply(a, a)))[0] for _ in range(10))
+        seconds = min(timed(lambda: multiply(a, a)) for _ in range(40))
         return {"rate": 2 * side**3 / seconds}
 
     def check(self, workload: str) -> dict[str, Any]:
@@ -102,8 +105,9 @@ class Worker:
         return self.contender(workload).check()
 
     def operations(self, workload: str) -> dict[str, Any]:
-        """Floating-point operations of a forward pass of one sample."""
-        return {"operations": self.contender(workload).operations()}
+        """Floating-point operations of one sample."""
+        forward, training = self.contender(workload).operations()
+        return {"forward": forward, "training": training}
 
     def prepare(self, workload: str, measure: str) -> dict[str, Any]:
         """Warm a measure up; of several settings the fastest is kept."""
@@ -112,7 +116,7 @@ class Worker:
         for name, run in candidates.items():
             try:
                 run()
-                seconds = timed(run)[0] if len(candidates) > 1 else 0.0
+                seconds = timed(run)
             except Exception:
                 # A setting that a library cannot do with this network is not its best.
                 if len(candidates) == 1:
@@ -121,13 +125,15 @@ class Worker:
                 continue
             if seconds < best:
                 best, setting = seconds, name
-                self.prepared[workload, measure] = run
+                self.prepared[workload, measure] = run, math.ceil(REPEAT_SECONDS / seconds)
         return {"setting": setting}
 
     def repeat(self, workload: str, measure: str) -> dict[str, Any]:
-        """One repeat of a prepared measure."""
-        seconds, units = timed(self.prepared[workload, measure])
-        return {"seconds": seconds, "units": units}
+        """One repeat of a prepared measure: seconds, and how many samples they were for."""
+        run, times = self.prepared[workload, measure]
+        started = time.perf_counter()
+        samples = sum(run() for _ in range(times))
+        return {"seconds": time.perf_counter() - started, "samples": samples}
 
     def first_step(self, workload: str) -> dict[str, Any]:
         """Make the network and train it for one step."""
@@ -149,11 +155,11 @@ class Worker:
         return {"lines": sweep.run(self.keras())}
 
 
-def timed(run: Callable[[], int]) -> tuple[float, int]:
-    """Seconds of a repeat, and its units."""
+def timed(run: Callable[[], Any]) -> float:
+    """Seconds of a call."""
     started = time.perf_counter()
-    units = run()
-    return time.perf_counter() - started, units
+    run()
+    return time.perf_counter() - started
 
 
 def peak_bytes() -> int:
