@@ -2,26 +2,23 @@
 //!
 //! ```text
 //! chunk = rows of the output's planes                        fixed by shape
-//!   for output row
+//!   for two output rows, or one                              two where they are neighbours in a phase
 //!     for phase                                              outputs whose taps lie alike; one but for strides backwards
-//!       for 8 pixels of it                                   fewer at the borders, where some taps are outside
-//!         for register of channels                           innermost: memory is read and written in order
-//!           for (plane, row) of the kernel that is inside, for tap of its row
-//!             sum[pixel] += w[tap] x[pixel + tap]            8 sums in registers, w loaded once for all of them
+//!       the loops of `depthwise_row`
+//!     the activation, unless it was part of the store
 //! ```
 //!
-//! Nothing is copied: taps that reach over the border are left out. Rows of 3 taps with a stride of 1 or 2, and what is left
-//! of them in the phases of a backward pass, have loops of their own, in which neighbouring pixels share what they load. Reading x and writing y limit the speed.
+//! Nothing is copied: taps that reach over the border are left out. Reading x and writing y limit the speed.
 //!
 //! A multiplier `m` makes `m` outputs of each channel. Forward, the rows that a block reads are first copied with every
-//! channel repeated `m` times; backward, a row of repeated channels is computed aside and added up. The loops above see
-//! one output a channel.
+//! channel repeated `m` times; backward, a row of repeated channels is computed aside and added up. The loops see one
+//! output a channel.
 
+use super::depthwise_row::Rows;
 use super::{ConvShape, backward_taps};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::epilogue::activate_all;
 use crate::cpu::gemm::tile::Tap;
-use crate::cpu::gemm::vector::{Vector, Work};
 use crate::cpu::gemm::{Activation, Compute, Epilogue, MOST_CHUNKS, Split};
 use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
@@ -31,8 +28,6 @@ use std::ops::Range;
 const CHUNK_ELEMENTS: usize = 16 * 1024;
 /// Elements of repeated channels that are worked on at once: a part of L2.
 pub(super) const REPEATED_ELEMENTS: usize = 128 * 1024;
-/// Pixels that share the loads of weights.
-pub(super) const PIXELS: usize = 8;
 
 /// The taps of the outputs of a phase, along one axis: output `i` reads source `i * stride + offset + t * step` through tap
 /// `first + t * tap_step`.
@@ -162,25 +157,6 @@ pub(super) struct Depthwise {
     block_rows: usize,
 }
 
-/// The outputs of one phase in one row.
-struct Row<'a, T> {
-    source: *const T,
-    weights: *const T,
-    /// For each kernel row that is inside: where its source row starts, and its weights.
-    lines: &'a [Tap],
-    taps: Taps,
-    stride: usize,
-    width: usize,
-    channels: usize,
-    out: *mut T,
-    /// Elements from one output to the next.
-    out_step: usize,
-    count: usize,
-    bias: *const T,
-    accumulate: bool,
-    activation: Activation,
-}
-
 impl Depthwise {
     pub fn forward(shape: &ConvShape, epilogue: Epilogue) -> Self {
         let wanted = Self::chunks_for(shape);
@@ -202,7 +178,7 @@ impl Depthwise {
             phases: std::array::from_fn(|axis| vec![Taps::forward(shape, axis)]),
             kernel: shape.kernel,
             epilogue,
-            rows: Split::new(shape.batch * out[0] * out[1], wanted, 1),
+            rows: Split::new(shape.batch * out[0] * out[1], wanted, 2),
             block_rows: if source_repeat == 1 { usize::MAX } else { fitting.max(1) },
         }
     }
@@ -228,7 +204,7 @@ impl Depthwise {
             phases,
             kernel: shape.kernel,
             epilogue,
-            rows: Split::new(shape.batch * shape.size[0] * shape.size[1], wanted, 1),
+            rows: Split::new(shape.batch * shape.size[0] * shape.size[1], wanted, 2),
             block_rows: usize::MAX,
         }
     }
@@ -265,7 +241,7 @@ impl Depthwise {
         if line == 0 {
             return;
         }
-        let mut rest = &mut *out;
+        let mut rest = out;
         let mut row = rows.start;
         while row < rows.end {
             let plane = row / out_height;
@@ -277,7 +253,6 @@ impl Depthwise {
             let source = &source[plane / out_depth * volume..][..volume];
             self.run_block(isa, plane % out_depth, lines, source, weights, bias, block);
         }
-        self.epilogue.activation.apply(isa, out);
     }
 
     /// Computes the rows `lines` of one plane.
@@ -311,31 +286,42 @@ impl Depthwise {
         let repeated = [self.channels, self.source_repeat];
         let out_line = out.len() / lines.len();
         with_repeated(source, self.source, repeated, &read, |source, place| {
-            workspace::with(count * self.kernel[1], |taps: &mut [Tap]| {
-                for (line, out) in lines.zip(out.chunks_exact_mut(out_line)) {
-                    let (down, start) = (self.phases[1][line % self.step[1]], line / self.step[1] * self.stride[1]);
-                    let mut used = 0;
-                    for (k, z) in planes.clone().enumerate() {
-                        for y in down.inside(start, height) {
-                            let kernel_row = deep.tap(z) * self.kernel[1] + down.tap(y);
-                            let b = (kernel_row * self.kernel[2] * self.channels) as isize;
-                            taps[used] = Tap { a: place.start(k, down.source(start, y)), b };
-                            used += 1;
+            let room = count * self.kernel[1];
+            // Neighbouring rows share most of what they read.
+            let most = if self.step[1] == 1 && self.out_repeat == 1 { 2 } else { 1 };
+            workspace::with(2 * room, |taps: &mut [Tap]| {
+                let (first, second) = taps.split_at_mut(room);
+                let mut tap_lists = [first, second];
+                let mut line = lines.start;
+                for out in out.chunks_mut(most * out_line) {
+                    let mut used = [0; 2];
+                    for ((line, taps), used) in (line..line + out.len() / out_line).zip(&mut tap_lists).zip(&mut used) {
+                        let (down, start) = (self.phases[1][line % self.step[1]], line / self.step[1] * self.stride[1]);
+                        for (k, z) in planes.clone().enumerate() {
+                            for y in down.inside(start, height) {
+                                let kernel_row = deep.tap(z) * self.kernel[1] + down.tap(y);
+                                let b = (kernel_row * self.kernel[2] * self.channels) as isize;
+                                taps[*used] = Tap { a: place.start(k, down.source(start, y)), b };
+                                *used += 1;
+                            }
                         }
                     }
-                    self.run_row(isa, source, weights, &taps[..used], bias, out);
+                    line += out.len() / out_line;
+                    let lists = [&tap_lists[0][..used[0]], &tap_lists[1][..used[1]]];
+                    self.run_rows(isa, source, weights, lists, bias, out);
+                    self.epilogue.activation.apply(isa, out);
                 }
             });
         });
     }
 
-    /// Computes one row, which sums over the kernel rows `lines`.
-    fn run_row<T: Compute>(
+    /// Computes one row or two, which sum over the kernel rows `lines`.
+    fn run_rows<T: Compute>(
         &self,
         isa: Isa,
         source: &[T],
         weights: &[T],
-        lines: &[Tap],
+        lines: [&[Tap]; 2],
         bias: Option<&[T]>,
         out: &mut [T],
     ) {
@@ -343,9 +329,10 @@ impl Depthwise {
         let [_, _, out_width] = self.out;
         let (stride, step) = (self.stride[2], self.step[2]);
         let whole = self.out_repeat == 1;
-        let phases = |to: *mut T| {
+        let phases = |to: *mut T, rows: usize| {
             for (first, &taps) in self.phases[2].iter().enumerate().take(out_width) {
-                let row = Row {
+                let second = if rows == 2 { to.wrapping_add(out_width * self.channels) } else { std::ptr::null_mut() };
+                let rows = Rows {
                     source: source.as_ptr(),
                     weights: weights.as_ptr().wrapping_offset(taps.first * self.channels as isize),
                     lines,
@@ -353,24 +340,24 @@ impl Depthwise {
                     stride,
                     width,
                     channels: self.channels,
-                    out: to.wrapping_add(first * self.channels),
+                    out: [to, second].map(|to| if to.is_null() { to } else { to.wrapping_add(first * self.channels) }),
                     out_step: step * self.channels,
                     count: (out_width - first).div_ceil(step),
                     bias: bias.filter(|_| whole).map_or(std::ptr::null(), <[T]>::as_ptr),
                     accumulate: whole && self.epilogue.accumulate,
                     activation: if whole { self.epilogue.activation } else { Activation::Linear },
                 };
-                // SAFETY: the kernel rows are inside of the source and the weights, the outputs inside of the row, which
-                // is this call's alone.
-                unsafe { T::work(isa, &row) }
+                // SAFETY: the kernel rows are inside of the source and the weights, the outputs inside of the rows, which
+                // are this call's alone.
+                unsafe { T::work(isa, &rows) }
             }
         };
         if whole {
-            phases(out.as_mut_ptr());
+            phases(out.as_mut_ptr(), out.len() / (out_width * self.channels));
             return;
         }
         workspace::with(out_width * self.channels, |repeated: &mut [T]| {
-            phases(repeated.as_mut_ptr());
+            phases(repeated.as_mut_ptr(), 1);
             for (pixel, repeated) in
                 out.chunks_exact_mut(self.channels / self.out_repeat).zip(repeated.chunks_exact(self.channels))
             {
@@ -390,140 +377,4 @@ impl Depthwise {
             }
         });
     }
-}
-
-impl<T: Compute> Work<T> for &Row<'_, T> {
-    #[inline(always)]
-    unsafe fn run<V: Vector<Element = T>>(self) {
-        let interior = self.taps.interior(self.count, self.stride, self.width);
-        // SAFETY: all taps of the interior are inside, and at the borders those of `inside`.
-        unsafe {
-            match (self.taps.count, self.taps.step, self.stride) {
-                (3, 1, 1) => self.pixels::<V, 3, 1>(interior.clone()),
-                (3, 1, 2) => self.pixels::<V, 3, 2>(interior.clone()),
-                // Backwards, a stride of 2 leaves each phase one tap or two.
-                (1, _, 1) => self.pixels::<V, 1, 1>(interior.clone()),
-                (2, 1, 1) => self.pixels::<V, 2, 1>(interior.clone()),
-                _ => self.pixels::<V, 0, 0>(interior.clone()),
-            }
-            for i in (0..interior.start).chain(interior.end..self.count) {
-                self.group::<V, 1, 0, 0>(i, self.taps.inside(i * self.stride, self.width));
-            }
-        }
-    }
-}
-
-impl<T: Compute> Row<'_, T> {
-    /// Outputs that have all taps. `COUNT` and `STRIDE` are 0 or those of the row, whose taps are neighbours.
-    #[inline(always)]
-    unsafe fn pixels<V: Vector<Element = T>, const COUNT: usize, const STRIDE: usize>(&self, outputs: Range<usize>) {
-        let taps = 0..self.taps.count;
-        let mut i = outputs.start;
-        // SAFETY: by the caller's contract.
-        unsafe {
-            while i + PIXELS <= outputs.end {
-                self.group::<V, PIXELS, COUNT, STRIDE>(i, taps.clone());
-                i += PIXELS;
-            }
-            if i + PIXELS / 2 <= outputs.end {
-                self.group::<V, { PIXELS / 2 }, COUNT, STRIDE>(i, taps.clone());
-                i += PIXELS / 2;
-            }
-            while i < outputs.end {
-                self.group::<V, 1, COUNT, STRIDE>(i, taps.clone());
-                i += 1;
-            }
-        }
-    }
-
-    /// The outputs `i..i + P` over some of the taps.
-    #[inline(always)]
-    unsafe fn group<V: Vector<Element = T>, const P: usize, const COUNT: usize, const STRIDE: usize>(
-        &self,
-        i: usize,
-        taps: Range<usize>,
-    ) {
-        let lanes = V::LANES;
-        let mut channel = 0;
-        // SAFETY: by the caller's contract.
-        unsafe {
-            while channel + lanes <= self.channels {
-                self.register::<V, P, COUNT, STRIDE, false>(i, taps.clone(), channel, V::mask(lanes));
-                channel += lanes;
-            }
-            if channel < self.channels {
-                self.register::<V, P, COUNT, STRIDE, true>(i, taps, channel, V::mask(self.channels - channel));
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn register<
-        V: Vector<Element = T>,
-        const P: usize,
-        const COUNT: usize,
-        const STRIDE: usize,
-        const MASKED: bool,
-    >(
-        &self,
-        i: usize,
-        taps: Range<usize>,
-        channel: usize,
-        mask: V::Mask,
-    ) {
-        let channels = self.channels;
-        let out = self.out.wrapping_add(i * self.out_step + channel);
-        let start = (i * self.stride + taps.start * self.taps.step) as isize + self.taps.offset;
-        let source = self.source.wrapping_offset(start * channels as isize + channel as isize);
-        let tap_step = self.taps.tap_step * channels as isize;
-        let weights = self.weights.wrapping_offset(taps.start as isize * tap_step + channel as isize);
-        let (stride, step, count) =
-            if COUNT > 0 { (STRIDE, 1, COUNT) } else { (self.stride, self.taps.step, taps.len()) };
-        // SAFETY: by the caller's contract.
-        unsafe {
-            let mut sums = [V::zero(); P];
-            if self.accumulate {
-                for (p, sum) in sums.iter_mut().enumerate() {
-                    *sum = load::<V, MASKED>(out.add(p * self.out_step), mask);
-                }
-            }
-            if !self.bias.is_null() {
-                let bias = load::<V, MASKED>(self.bias.add(channel), mask);
-                for sum in &mut sums {
-                    *sum = sum.add(bias);
-                }
-            }
-            for line in self.lines {
-                let source = source.wrapping_offset(line.a);
-                let weights = weights.wrapping_offset(line.b);
-                for t in 0..count {
-                    let weight = load::<V, MASKED>(weights.wrapping_offset(t as isize * tap_step), mask);
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        let pixel = load::<V, MASKED>(source.wrapping_add((p * stride + t * step) * channels), mask);
-                        *sum = pixel.multiply_add(weight, *sum);
-                    }
-                }
-            }
-            for (p, sum) in sums.into_iter().enumerate() {
-                let sum = sum.activate(self.activation);
-                store::<V, MASKED>(sum, out.add(p * self.out_step), mask);
-            }
-        }
-    }
-}
-
-/// # Safety
-/// The lanes are valid.
-#[inline(always)]
-pub(super) unsafe fn load<V: Vector, const MASKED: bool>(from: *const V::Element, mask: V::Mask) -> V {
-    // SAFETY: by this function's contract.
-    unsafe { if MASKED { V::load_part(from, mask) } else { V::load(from) } }
-}
-
-/// # Safety
-/// The lanes are valid.
-#[inline(always)]
-pub(super) unsafe fn store<V: Vector, const MASKED: bool>(value: V, to: *mut V::Element, mask: V::Mask) {
-    // SAFETY: by this function's contract.
-    unsafe { if MASKED { value.store_part(to, mask) } else { value.store(to) } }
 }

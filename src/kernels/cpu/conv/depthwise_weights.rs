@@ -14,13 +14,17 @@
 //! the speed.
 
 use super::ConvShape;
-use super::depthwise::{PIXELS, REPEATED_ELEMENTS, Read, Taps, load, store, with_repeated};
+use super::depthwise::{REPEATED_ELEMENTS, Read, Taps, with_repeated};
+use super::depthwise_row::{load, store};
 use crate::cpu::gemm::Compute;
 use crate::cpu::gemm::tile::Tap;
 use crate::cpu::gemm::vector::{Vector, Work};
 use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
 use std::ops::Range;
+
+/// Pixels that share loads and stores of weights.
+const PIXELS: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) struct DepthwiseWeights {

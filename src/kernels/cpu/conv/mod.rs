@@ -17,6 +17,7 @@
 mod backward_input;
 mod backward_weights;
 mod depthwise;
+mod depthwise_row;
 mod depthwise_weights;
 mod forward;
 mod gather;
