@@ -1,8 +1,8 @@
 //! Joins elementwise ops and casts into chains that run as one kernel, so that what is between them never leaves the cache.
 //!
 //! Walking backwards, a node that is not yet part of a chain starts one; the chain takes in a producer when it is
-//! elementwise, has the chain's shape (a cast may have one that is broadcast to it), and every reader of it is in the chain. The
-//! chain stands where its last node stood.
+//! elementwise, has the chain's shape (a cast may have one that is broadcast to it), and every reader of it is in the chain. What
+//! stays the same from run to run is computed once and does not join what does not. The chain stands where its last node stood.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use crate::core::{Result, Shape};
 use crate::ops::elementwise::{Fused, Step, StepRule};
 use crate::ops::{Node, Op, Producer, Value};
 use crate::program::Program;
+use crate::program::stable::stable;
 
 /// Most steps and inputs of a chain: what the kernel's registers in the first-level cache hold.
 const STEPS: usize = 24;
@@ -19,8 +20,10 @@ const INPUTS: usize = 10;
 pub fn run(program: &Program) -> Result<Program> {
     let graph = &program.graph;
     let readers = readers(program);
+    let stable = stable(program);
     let mut chain_of: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let mut chains: HashMap<usize, Vec<usize>> = HashMap::new();
+    let lasting = |node: usize| stable[graph.nodes[node].outputs[0].0 as usize];
     for root in (0..graph.nodes.len()).rev() {
         if chain_of[root].is_some() || rule(&graph.nodes[root].op).is_none() {
             continue;
@@ -38,6 +41,7 @@ pub fn run(program: &Program) -> Result<Program> {
                 })
                 .filter(|&index| chain_of[index].is_none() && rule(&graph.nodes[index].op).is_some())
                 .filter(|&index| fits(&graph.nodes[index].op, graph.shape(graph.nodes[index].outputs[0]), shape))
+                .filter(|&index| lasting(index) == lasting(root))
                 .find(|&index| {
                     let all_inside = readers[graph.nodes[index].outputs[0].0 as usize]
                         .iter()

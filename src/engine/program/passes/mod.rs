@@ -2,6 +2,7 @@
 
 pub mod dead_code;
 pub mod fold_constants;
+pub mod fold_scale;
 pub mod fuse_batch_norm;
 pub mod fuse_elementwise;
 pub mod fuse_epilogue;
@@ -17,11 +18,12 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 8] = [
+pub const PASSES: [Pass; 9] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
     ("simplify", simplify::run),
     ("fold_constants", fold_constants::run),
+    ("fold_scale", fold_scale::run),
     ("fuse_epilogue", fuse_epilogue::run),
     ("fuse_batch_norm", fuse_batch_norm::run),
     ("fuse_elementwise", fuse_elementwise::run),
