@@ -33,7 +33,7 @@ impl ConvBackwardInput {
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.input_channels, shape.output_channels, false, true);
-            let product = Gemm::new(product, epilogue);
+            let product = Gemm::new(product, epilogue).packing_ahead();
             if product.finish_chunks() == 0 {
                 return Self { shape, kernel: Kernel::Product(product) };
             }

@@ -36,7 +36,7 @@ impl ConvForward {
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
-            let product = Gemm::new(product, epilogue);
+            let product = Gemm::new(product, epilogue).packing_ahead();
             if product.finish_chunks() == 0 {
                 return Self { shape, kernel: Kernel::Product(product) };
             }
@@ -134,7 +134,8 @@ impl ConvForward {
 impl Kernel {
     pub fn prepared_elements(&self) -> usize {
         match self {
-            Kernel::Product(_) | Kernel::Depthwise(_) => 0,
+            Kernel::Depthwise(_) => 0,
+            Kernel::Product(product) => product.prepared_elements(),
             Kernel::Gather(gather) => gather.prepared_elements(),
         }
     }
@@ -148,14 +149,16 @@ impl Kernel {
 
     pub fn prepare_chunks(&self) -> usize {
         match self {
-            Kernel::Product(_) | Kernel::Depthwise(_) => 0,
+            Kernel::Depthwise(_) => 0,
+            Kernel::Product(product) => product.prepare_chunks(),
             Kernel::Gather(gather) => gather.prepare_chunks(),
         }
     }
 
     pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, w: &[T], prepared: Disjoint<T>) {
         match self {
-            Kernel::Product(_) | Kernel::Depthwise(_) => panic!("there is nothing to prepare"),
+            Kernel::Depthwise(_) => panic!("there is nothing to prepare"),
+            Kernel::Product(product) => product.prepare(isa, chunk, w, prepared),
             Kernel::Gather(gather) => gather.prepare(isa, chunk, w, prepared),
         }
     }
@@ -180,7 +183,14 @@ impl Kernel {
     ) {
         match self {
             // Products that have partial sums are not chosen: there is no scratch.
-            Kernel::Product(product) => product.run(isa, chunk, source, w, addends, out, prepared),
+            Kernel::Product(product) => {
+                let packed = product.prepared_elements();
+                assert!(prepared.len() >= packed, "the prepared memory is too short");
+                // SAFETY: `prepare` wrote all of it, and nothing writes to it now.
+                let packed = unsafe { std::slice::from_raw_parts(prepared.as_ptr().cast_const(), packed) };
+                let w = if packed.is_empty() { w } else { packed };
+                product.run(isa, chunk, source, w, addends, out, Disjoint::new(&mut []));
+            }
             Kernel::Depthwise(depthwise) => {
                 assert!(addends.residual.is_none(), "a depthwise convolution adds no residual");
                 depthwise.run(isa, chunk, source, w, addends.bias, out);

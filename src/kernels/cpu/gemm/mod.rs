@@ -9,7 +9,8 @@
 //!           for panel, for tile of 6 x 4 registers (12 x 2, 12 x 1 at the edge): see `tile`
 //! ```
 //!
-//! A is never packed: a tile broadcasts single elements of it, and those of one block of k are in L1 whatever the
+//! A `Gemm` that packs ahead has B packed, all of it, by calls of their own before the first chunk: once for all chunks,
+//! and for as long as B stays the same. A is never packed: a tile broadcasts single elements of it, and those of one block of k are in L1 whatever the
 //! strides are. Large products are bound by the multiply-add units. Products with one row or one column
 //! (`vector_product`) read every element of the matrix once and are bound by memory.
 
@@ -130,6 +131,11 @@ fn extent(batch: usize, rows: usize, columns: usize, matrix: Matrix) -> usize {
     (batch - 1) * matrix.batch_stride + (rows - 1) * matrix.row_stride + (columns - 1) * matrix.col_stride + 1
 }
 
+/// Columns of all packed panels that hold `columns`.
+fn packed_width(columns: usize) -> usize {
+    columns / PANEL * PANEL + (columns % PANEL).next_multiple_of(PANEL_GRAIN)
+}
+
 /// FLOPs that make a chunk worth its overhead.
 const CHUNK_FLOPS: usize = 150_000;
 /// Bytes of a matrix that make a chunk of a product with a vector.
@@ -139,6 +145,11 @@ pub(crate) const MOST_CHUNKS: usize = 64;
 const MOST_PARTIAL: usize = 1 << 20;
 /// Columns of B that are packed at once.
 const GROUP: usize = 2 * PANEL;
+/// Elements of B that are packed ahead.
+const LEAST_PACKED: usize = 16 * 1024;
+const MOST_PACKED: usize = 4 << 20;
+/// Rows of a panel that are packed at once.
+const PACKED_ROWS: usize = 128;
 /// Elements of A that are worked on at once.
 const ROW_BLOCK_ELEMENTS: usize = 48 * 1024;
 
@@ -156,6 +167,8 @@ pub struct Gemm {
     depth_block: usize,
     /// Read B's full panels where they are.
     in_place: bool,
+    /// B was packed before the first chunk.
+    packed_ahead: bool,
 }
 
 impl Gemm {
@@ -205,7 +218,57 @@ impl Gemm {
         let in_place =
             b.col_stride == 1 && (b.row_stride <= PANEL || (rows_of_chunk <= 48 && k <= 512) || rows_of_chunk <= 12);
         let depth_block = if a.col_stride == 1 { 768 } else { 128 };
-        Self { shape, epilogue, is_vector, batches, rows, columns, depth, depth_block, in_place }
+        Self { shape, epilogue, is_vector, batches, rows, columns, depth, depth_block, in_place, packed_ahead: false }
+    }
+
+    /// Lets [`prepare`](Self::prepare) pack B where that pays: where one matrix B serves every batch, and chunks would pack
+    /// much of it, each for itself.
+    #[must_use]
+    pub fn packing_ahead(mut self) -> Self {
+        let GemmShape { batch, n, k, b, .. } = self.shape;
+        let shared = batch == 1 || b.batch_stride == 0;
+        let worth = (LEAST_PACKED..=MOST_PACKED).contains(&(k * n));
+        self.packed_ahead = worth && shared && !self.in_place && !self.is_vector && !self.needs_finish();
+        self
+    }
+
+    /// Elements of the packed B: panels next to each other, each of `k` rows.
+    pub fn prepared_elements(&self) -> usize {
+        if self.packed_ahead { self.shape.k * packed_width(self.shape.n) } else { 0 }
+    }
+
+    fn packing(&self) -> Split {
+        let pieces = self.shape.n.div_ceil(PANEL) * self.shape.k.div_ceil(PACKED_ROWS);
+        Split::new(pieces, (self.prepared_elements() / CHUNK_ELEMENTS / 2).clamp(1, MOST_CHUNKS), 1)
+    }
+
+    /// Calls of [`prepare`](Self::prepare) that precede the first chunk; none where chunks read B itself.
+    pub fn prepare_chunks(&self) -> usize {
+        if self.packed_ahead { self.packing().parts } else { 0 }
+    }
+
+    /// Packs a part of B into [`prepared_elements`](Self::prepared_elements) elements.
+    ///
+    /// # Panics
+    /// When a slice is too short for the geometry.
+    pub fn prepare<T: Compute>(&self, isa: Isa, chunk: usize, b: &[T], prepared: Disjoint<T>) {
+        let GemmShape { n, k, b: matrix, .. } = self.shape;
+        assert!(chunk < self.prepare_chunks(), "chunk {chunk} of {}", self.prepare_chunks());
+        assert!(b.len() >= extent(1, k, n, matrix), "B is too short for {:?}", self.shape);
+        let pieces = k.div_ceil(PACKED_ROWS);
+        for piece in self.packing().range(chunk) {
+            let [panel, rows] = [piece / pieces * PANEL, piece % pieces * PACKED_ROWS];
+            let (columns, rows) = (panel..(panel + PANEL).min(n), rows..(rows + PACKED_ROWS).min(k));
+            let stride = packed_width(columns.len());
+            let start = panel * k + rows.start * stride;
+            let [row_stride, column_stride] = [matrix.row_stride, matrix.col_stride];
+            // SAFETY: pieces are apart; the source was checked, the destination is sliced to its size.
+            unsafe {
+                let to = prepared.range(start..start + rows.len() * stride).as_mut_ptr();
+                let from = b.as_ptr().add(rows.start * row_stride + columns.start * column_stride);
+                pack_panel(isa, from, row_stride, column_stride, rows.len(), columns.len(), to, stride);
+            }
+        }
     }
 
     /// How many parts the product is cut into.
@@ -236,7 +299,7 @@ impl Gemm {
         Split::new(rows, (self.scratch_elements() / CHUNK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
     }
 
-    /// Computes one chunk. A bias has `n` elements, a residual is laid out like `c`; `scratch` holds [`scratch`](Self::scratch) bytes.
+    /// Computes one chunk. `b` is what [`prepare`](Self::prepare) made of B where it had chunks, else B. A bias has `n` elements, a residual is laid out like `c`; `scratch` holds [`scratch`](Self::scratch) bytes.
     ///
     /// # Panics
     /// When a slice is too short for the geometry.
@@ -253,7 +316,8 @@ impl Gemm {
         let GemmShape { batch, m, n, k, .. } = self.shape;
         assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
         assert!(a.len() >= extent(batch, m, k, self.shape.a), "A is too short for {:?}", self.shape);
-        assert!(b.len() >= extent(batch, k, n, self.shape.b), "B is too short for {:?}", self.shape);
+        let b_elements = if self.packed_ahead { self.prepared_elements() } else { extent(batch, k, n, self.shape.b) };
+        assert!(b.len() >= b_elements, "B is too short for {:?}", self.shape);
         self.check_output(&addends, c, scratch);
 
         let [chunk, depth] = [chunk / self.depth.parts, chunk % self.depth.parts];
@@ -313,7 +377,11 @@ impl Gemm {
         let rows_of = |stride: usize| -> [isize; MOST_ROWS] { std::array::from_fn(|row| (row * stride) as isize) };
         let [a_rows, c_rows] = [rows_of(a_matrix.row_stride), rows_of(target.layout.row_stride)];
         let depth_block = part.depth.len().min(self.depth_block);
-        let room = depth_block * part.columns.len().next_multiple_of(PANEL_GRAIN).min(GROUP);
+        let room = if self.packed_ahead {
+            0
+        } else {
+            depth_block * part.columns.len().next_multiple_of(PANEL_GRAIN).min(GROUP)
+        };
         let row_block = (ROW_BLOCK_ELEMENTS / depth_block.max(1)).next_multiple_of(12).max(24);
         let activation = target.epilogue.activation;
 
@@ -342,7 +410,11 @@ impl Gemm {
                             let readable = tiles.masked || columns.len() % tiles.lanes == 0;
                             let start = depth.start * b_matrix.row_stride + columns.start * b_matrix.col_stride;
                             let from = b.wrapping_add(start);
-                            if self.in_place && readable {
+                            if self.packed_ahead {
+                                let stride = packed_width(columns.len());
+                                let from = b.wrapping_add(columns.start * self.shape.k + depth.start * stride);
+                                *panel = (from, stride, columns);
+                            } else if self.in_place && readable {
                                 *panel = (from, b_matrix.row_stride, columns);
                             } else {
                                 let stride = columns.len().next_multiple_of(PANEL_GRAIN);

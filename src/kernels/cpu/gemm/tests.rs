@@ -98,7 +98,10 @@ fn check<T: Compute>(shape: GemmShape, epilogue: Epilogue, with_bias: bool, rand
             }
         }
     }
-    let gemm = Gemm::new(shape, epilogue);
+    let mut gemm = Gemm::new(shape, epilogue);
+    if random.below(2) == 0 {
+        gemm = gemm.packing_ahead();
+    }
     for isa in Isa::available() {
         let mut c = old.clone();
         let c_pointer = c.as_mut_ptr();
@@ -111,8 +114,13 @@ fn check<T: Compute>(shape: GemmShape, epilogue: Epilogue, with_bias: bool, rand
         let residual = with_residual.then(|| unsafe { Residual::from_raw(start, old.len()) });
         let addends = Addends { bias, residual };
         let mut scratch = vec![T::from_f64(f64::NAN); gemm.scratch::<T>() / size_of::<T>()];
+        let mut prepared = vec![T::from_f64(f64::NAN); gemm.prepared_elements()];
+        for chunk in random.shuffled(gemm.prepare_chunks()) {
+            gemm.prepare(isa, chunk, &b, Disjoint::new(&mut prepared));
+        }
+        let b = if gemm.prepare_chunks() > 0 { &prepared } else { &b };
         for chunk in random.shuffled(gemm.chunks()) {
-            gemm.run(isa, chunk, &a, &b, addends, c_slice(), Disjoint::new(&mut scratch));
+            gemm.run(isa, chunk, &a, b, addends, c_slice(), Disjoint::new(&mut scratch));
         }
         for chunk in random.shuffled(gemm.finish_chunks()) {
             gemm.finish(isa, chunk, addends, c_slice(), Disjoint::new(&mut scratch));
@@ -192,6 +200,22 @@ fn deep_products_are_split_over_k() {
     }
     let split = Gemm::new(GemmShape::contiguous(1, 30, 20, 9000, true, false), Epilogue::default());
     assert!(split.finish_chunks() > 0 && split.chunks() > 1);
+}
+
+#[test]
+fn packed_ahead() {
+    let mut random = Lcg::new(6);
+    for (m, n, k) in [(60, 200, 130), (130, 100, 800), (64, 512, 300), (200, 65, 256)] {
+        for (transpose_a, transpose_b) in [(false, false), (true, false), (false, true)] {
+            let mut shape = GemmShape::contiguous(2, m, n, k, transpose_a, transpose_b);
+            assert_eq!(Gemm::new(shape, Epilogue::default()).packing_ahead().prepare_chunks(), 0, "B differs");
+            shape.b.batch_stride = 0;
+            assert!(Gemm::new(shape, Epilogue::default()).packing_ahead().prepare_chunks() > 0, "{shape:?}");
+            for _ in 0..3 {
+                check_both(shape, Epilogue { accumulate: false, activation: Activation::Relu }, true, &mut random);
+            }
+        }
+    }
 }
 
 #[test]
