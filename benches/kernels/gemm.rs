@@ -67,7 +67,8 @@ fn main() {
     for &isa in &instruction_sets {
         let peak = peak(isa);
         println!("tiles, f32, one thread, {}: % of the multiply-add peak, {peak:.0} GFLOP/s", isa.name());
-        println!("{:>10} {}", "registers", (1..=MOST_ROWS).map(|rows| format!("{rows:>5}")).collect::<String>());
+        let heights: Vec<String> = (1..=MOST_ROWS).map(|rows| format!("{rows:>5}")).collect();
+        println!("{:>10} {}", "registers", heights.concat());
         for vectors in 1..=4 {
             let rates: String = (1..=MOST_ROWS).map(|rows| tile(isa, peak, rows, vectors)).collect();
             if !rates.trim().is_empty() {
@@ -76,7 +77,8 @@ fn main() {
         }
     }
     println!();
-    let names: String = instruction_sets.iter().map(|isa| format!("{:>16}", isa.name())).collect();
+    let names: Vec<String> = instruction_sets.iter().map(|isa| format!("{:>16}", isa.name())).collect();
+    let names = names.concat();
     println!("products, f32, one thread: GFLOP/s and % of the peak; B packed in each call, and kept packed (*)");
     println!("{:>28} {:>15}*{names}", "m x n x k", instruction_sets[0].name());
     let peaks: Vec<f64> = instruction_sets.iter().map(|&isa| peak(isa)).collect();
