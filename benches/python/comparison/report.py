@@ -135,8 +135,8 @@ class Report:
 
     def text(self) -> str:
         """The report for a terminal."""
-        table = self.table()
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        table = self.table() if self.rows else []
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
         return "\n".join([*self.machine, "", *(line.rstrip() for line in lines), "", *self.notes.values()])
 
