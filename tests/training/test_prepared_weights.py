@@ -12,7 +12,7 @@ from ironhorn import layers
 
 
 def make(dtype="float32"):
-    """A network whose batch normalisations fold: after ordinary, depthwise and transposed convolutions and a dense layer."""
+    """A network whose batch normalisations fold: after convolutions of all kinds and a dense layer."""
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [
@@ -125,7 +125,7 @@ def test_frozen_layers_train_as_if_they_were_not_prepared():
 
 
 def test_threads_predict_while_another_assigns():
-    """With all weights `k` the network gives a number that tells `k`: no prediction may mix two states of one variable."""
+    """With all weights `k` every output tells `k`: no prediction may mix two states of a variable."""
     model = keras.Sequential([layers.Input((4, 4, 2)), layers.Conv2D(20, 3, use_bias=False), layers.Flatten()])
     kernel = model.layers[0].kernel
     kernel.assign(np.zeros(kernel.shape, "float32"))
