@@ -15,6 +15,8 @@
 //! (`vector_product`) read every element of the matrix once and are bound by memory.
 
 pub mod epilogue;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 pub mod tile;
 pub(crate) mod vector;

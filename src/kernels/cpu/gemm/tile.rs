@@ -253,14 +253,15 @@ macro_rules! call_narrow {
 }
 
 macro_rules! compute {
-    ($t:ty, $avx512:ident, $avx2:ident, $portable:ty, $transpose:ident, $lanes:literal) => {
+    ($t:ty, $avx512:ident, $avx2:ident, $neon:ident, $portable:ty, $transpose:ident, $lanes:literal) => {
         impl Compute for $t {
             #[inline]
             fn tiles(isa: Isa) -> Tiles {
                 match isa {
                     Isa::Avx512 => Tiles { lanes: 4 * $lanes, vectors: 4, masked: true },
                     Isa::Avx2 => Tiles { lanes: 2 * $lanes, vectors: 2, masked: false },
-                    Isa::Scalar | Isa::Neon => Tiles { lanes: $lanes, vectors: 2, masked: false },
+                    Isa::Neon => Tiles { lanes: $lanes, vectors: 4, masked: false },
+                    Isa::Scalar => Tiles { lanes: $lanes, vectors: 2, masked: false },
                 }
             }
 
@@ -272,6 +273,8 @@ macro_rules! compute {
                         Isa::Avx512 => call_wide!(super::vector::$avx512, tile, rows, vectors),
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx2 => call_narrow!(super::vector::$avx2, tile, rows, vectors),
+                        #[cfg(target_arch = "aarch64")]
+                        Isa::Neon => call_wide!(super::neon::$neon, tile, rows, vectors),
                         _ => call_narrow!($portable, tile, rows, vectors),
                     }
                 }
@@ -285,6 +288,8 @@ macro_rules! compute {
                         Isa::Avx512 => super::vector::$avx512::work(work),
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx2 => super::vector::$avx2::work(work),
+                        #[cfg(target_arch = "aarch64")]
+                        Isa::Neon => super::neon::$neon::work(work),
                         _ => <$portable>::work(work),
                     }
                 }
@@ -305,5 +310,5 @@ macro_rules! compute {
         }
     };
 }
-compute!(f32, F32x16, F32x8, Portable<f32, 4>, transpose_f32, 4);
-compute!(f64, F64x8, F64x4, Portable<f64, 2>, transpose_f64, 2);
+compute!(f32, F32x16, F32x8, F32x4, Portable<f32, 4>, transpose_f32, 4);
+compute!(f64, F64x8, F64x4, F64x2, Portable<f64, 2>, transpose_f64, 2);

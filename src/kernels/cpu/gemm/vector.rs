@@ -2,7 +2,7 @@
 //!
 //! Every method is inlined into a function that was compiled for the instruction set (`tile` below), where the
 //! intrinsics become single instructions. [`Portable`] is plain Rust that the compiler vectorises for the target's
-//! baseline: SSE2 on x86-64, NEON on `AArch64` (where it also fuses multiply and add).
+//! baseline: SSE2 on x86-64. The registers of `AArch64` are in `neon`.
 
 use super::epilogue::Activation;
 use super::tile::{Tile, compute};
@@ -40,6 +40,7 @@ pub unsafe trait Vector: Copy {
     /// `self * factor + addend`
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn subtract(self, other: Self) -> Self;
     /// `max(self, 0)`, keeping NaN.
     unsafe fn relu(self) -> Self;
     /// `min(max(self, 0), 6)`, keeping NaN.
@@ -80,7 +81,8 @@ mod x86 {
         (
             $(#[$meta:meta])* $name:ident($register:ty) of $element:ty, $lanes:literal lanes, $features:literal,
             free masks: $free:literal, mask $mask:ty = |$count:ident| $make_mask:expr,
-            $zero:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $max:ident $min:ident $set:ident,
+            $zero:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $subtract:ident $max:ident $min:ident
+            $set:ident,
             load_part: |$from:ident, $load_mask:ident| $load_part:expr,
             store_part: |$to:ident, $store_mask:ident, $value:ident| $store_part:expr
         ) => {
@@ -145,6 +147,11 @@ mod x86 {
                     Self(unsafe { $add(self.0, other.0) })
                 }
                 #[inline(always)]
+                unsafe fn subtract(self, other: Self) -> Self {
+                    // SAFETY: by the trait's contract.
+                    Self(unsafe { $subtract(self.0, other.0) })
+                }
+                #[inline(always)]
                 unsafe fn relu(self) -> Self {
                     // The maximum of x86 returns its second operand when one is NaN.
                     // SAFETY: by the trait's contract.
@@ -184,8 +191,8 @@ mod x86 {
         /// AVX-512.
         F32x16(__m512) of f32, 16 lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
         free masks: true, mask __mmask16 = |lanes| ((1_u32 << lanes) - 1) as __mmask16,
-        _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_max_ps
-        _mm512_min_ps _mm512_set1_ps,
+        _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps
+        _mm512_max_ps _mm512_min_ps _mm512_set1_ps,
         load_part: |from, mask| _mm512_maskz_loadu_ps(mask, from),
         store_part: |to, mask, value| _mm512_mask_storeu_ps(to, mask, value)
     }
@@ -193,8 +200,8 @@ mod x86 {
         /// AVX-512.
         F64x8(__m512d) of f64, 8 lanes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
         free masks: true, mask __mmask8 = |lanes| ((1_u32 << lanes) - 1) as __mmask8,
-        _mm512_setzero_pd _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_max_pd
-        _mm512_min_pd _mm512_set1_pd,
+        _mm512_setzero_pd _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd
+        _mm512_max_pd _mm512_min_pd _mm512_set1_pd,
         load_part: |from, mask| _mm512_maskz_loadu_pd(mask, from),
         store_part: |to, mask, value| _mm512_mask_storeu_pd(to, mask, value)
     }
@@ -202,8 +209,8 @@ mod x86 {
         /// AVX2 with FMA.
         F32x8(__m256) of f32, 8 lanes, "avx2,fma",
         free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_32.as_ptr().add(8 - lanes).cast()),
-        _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
-        _mm256_min_ps _mm256_set1_ps,
+        _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps
+        _mm256_max_ps _mm256_min_ps _mm256_set1_ps,
         load_part: |from, mask| _mm256_maskload_ps(from, mask),
         store_part: |to, mask, value| _mm256_maskstore_ps(to, mask, value)
     }
@@ -211,8 +218,8 @@ mod x86 {
         /// AVX2 with FMA.
         F64x4(__m256d) of f64, 4 lanes, "avx2,fma",
         free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_64.as_ptr().add(4 - lanes).cast()),
-        _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_max_pd
-        _mm256_min_pd _mm256_set1_pd,
+        _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd
+        _mm256_max_pd _mm256_min_pd _mm256_set1_pd,
         load_part: |from, mask| _mm256_maskload_pd(from, mask),
         store_part: |to, mask, value| _mm256_maskstore_pd(to, mask, value)
     }
@@ -282,6 +289,14 @@ unsafe impl<T: Float, const LANES: usize> Vector for Portable<T, LANES> {
         let mut lanes = self.0;
         for (sum, &value) in lanes.iter_mut().zip(&other.0) {
             *sum += value;
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn subtract(self, other: Self) -> Self {
+        let mut lanes = self.0;
+        for (difference, &value) in lanes.iter_mut().zip(&other.0) {
+            *difference -= value;
         }
         Self(lanes)
     }
