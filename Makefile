@@ -25,6 +25,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 RUST_SOURCES := $(shell find src -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock rust-toolchain.toml
 RUN := $(BIN)/python -m ironhorn run
+# Its kernels are compiled, not run, by `make lint`.
+ARM := aarch64-unknown-linux-gnu
 DEMO := product_inspection fault_reports recommender
 
 .PHONY: help
@@ -65,6 +67,9 @@ test: build ## run the Rust tests and the Python tests
 lint: build ## check format, lints, types, licences and the stub
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if rustup target list --installed 2>/dev/null | grep -q $(ARM); \
+		then cargo clippy --package ironhorn-kernels --target $(ARM) --locked -- -D warnings; \
+		else echo "$(ARM) is not installed (rustup target add): the NEON kernels were not checked."; fi
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
