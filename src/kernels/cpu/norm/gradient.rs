@@ -1,8 +1,8 @@
 //! The two passes of batch normalisation's gradient, behind the sum and the `relu` that end the forward pass.
 //!
 //! ```text
-//! for 4 rows (of `width`) in chunk:                    they stay in the first-level cache
-//!   g = gate(gradient + addend)                        where there is something to do; into `passed`, or room
+//! for row (of `width`) in chunk:
+//!   g = gate(gradient + addend)                        on the fly; rare combinations in room that stays in the cache
 //!   sum += g, product += g (x - mean)                  first pass; blocks' sums are added in double precision
 //!   dx = a g - w (b + c (x - mean))                    second pass
 //! ```
@@ -63,12 +63,6 @@ impl<'a, T> Arriving<'a, T> {
         };
         Self { gradient: self.gradient.map(own), addend: self.addend.map(own), gate }
     }
-
-    /// Whether the gradient may be read where it is.
-    #[inline(always)]
-    fn is_plain(&self) -> bool {
-        self.gradient.is_some() && self.addend.is_none() && matches!(self.gate, Gate::Open)
-    }
 }
 
 /// `to = gate(gradient + addend)` for the elements from `at` on, whose `x` and gradient are given.
@@ -123,7 +117,7 @@ pub struct GradientSums<'a, T> {
     /// Where `y`'s gradient goes, if somebody wants it.
     passed: Option<&'a mut [T]>,
     channels: usize,
-    /// Per-channel means repeated, two rows of sums, four rows of `y`'s gradient: `width` elements each.
+    /// Per-channel means repeated, two rows of sums, a row of `y`'s gradient: `width` elements each.
     room: &'a mut [T],
     /// `sum g` and `sum g (x - mean)`.
     result: &'a mut [f64],
@@ -132,7 +126,7 @@ pub struct GradientSums<'a, T> {
 #[inline(always)]
 pub(super) fn gradient_sums_body<const FUSED: bool, T: NormElement>(work: GradientSums<T>) {
     let GradientSums { x, arriving, mut passed, channels, room, result } = work;
-    let width = room.len() / 7;
+    let width = room.len() / 4;
     let (means, rest) = room.split_at_mut(width);
     let (sums, rest) = rest.split_at_mut(width);
     let (products, staged) = rest.split_at_mut(width);
@@ -140,55 +134,94 @@ pub(super) fn gradient_sums_body<const FUSED: bool, T: NormElement>(work: Gradie
     sum_result.fill(0.0);
     product_result.fill(0.0);
     let whole = arriving.gradient.unwrap_or_default();
-    let in_place = arriving.is_plain() && passed.is_none();
     let block = block_of(width) * width;
     for (index, x) in x.chunks(block).enumerate() {
         sums.fill(T::ZERO);
         products.fill(T::ZERO);
         let mut at = index * block;
-        for x in x.chunks(4 * width) {
-            let mut gradient = &whole[at..at + x.len()];
-            if !in_place {
-                let to = match &mut passed {
-                    Some(passed) => &mut passed[at..at + x.len()],
-                    None => &mut staged[..x.len()],
-                };
-                stage::<FUSED, T>(&arriving, at, x, gradient, to);
-                gradient = to;
-            }
-            at += x.len();
-            if x.len() == 4 * width {
-                let ([a, b, c, d], [ga, gb, gc, gd]) = (quarters(x, width), quarters(gradient, width));
-                let slots = sums.iter_mut().zip(&mut *products).zip(&*means);
-                let rows = a.iter().zip(b).zip(c).zip(d).zip(ga).zip(gb).zip(gc).zip(gd);
-                for (((sum, product), &mean), (((((((&a, &b), &c), &d), &ga), &gb), &gc), &gd)) in slots.zip(rows) {
-                    *sum += (ga + gb) + (gc + gd);
-                    let first = (a - mean).madd::<FUSED>(ga, (b - mean) * gb);
-                    *product += first + (c - mean).madd::<FUSED>(gc, (d - mean) * gd);
+        for x in x.chunks(width) {
+            let own = at..at + x.len();
+            at = own.end;
+            let g = &whole[own.clone()];
+            let slots = Slots { sums, products, means };
+            match (arriving.addend, arriving.gate, &mut passed) {
+                (None, Gate::Open, None) => sum_row::<FUSED, T>(slots, x, g),
+                (None, Gate::Input { scale, shift }, None) => sum_gated_row::<FUSED, T>(slots, x, g, scale, shift),
+                (None, Gate::Output(y), Some(passed)) => {
+                    sum_passed_row::<FUSED, T>(slots, x, g, &y[own.clone()], &mut passed[own]);
                 }
-                continue;
-            }
-            for (x, gradient) in x.chunks(width).zip(gradient.chunks(width)) {
-                let slots = sums.iter_mut().zip(&mut *products).zip(&*means);
-                for (((sum, product), &mean), (&x, &gradient)) in slots.zip(x.iter().zip(gradient)) {
-                    *sum += gradient;
-                    *product = gradient.madd::<FUSED>(x - mean, *product);
+                (Some(addend), Gate::Output(y), Some(passed)) => {
+                    let (addend, y) = (&addend[own.clone()], &y[own.clone()]);
+                    sum_added_row::<FUSED, T>(slots, x, g, addend, y, &mut passed[own]);
+                }
+                (_, _, passed) => {
+                    let to = match passed {
+                        Some(passed) => &mut passed[own.clone()],
+                        None => &mut staged[..x.len()],
+                    };
+                    stage::<FUSED, T>(&arriving, own.start, x, g, to);
+                    sum_row::<FUSED, T>(slots, x, to);
                 }
             }
         }
-        for channel in 0..channels {
-            sum_result[channel] += fold(sums, channel, channels);
-            product_result[channel] += fold(products, channel, channels);
-        }
+        fold(sums, sum_result);
+        fold(products, product_result);
     }
 }
 
-/// Four rows.
-#[inline(always)]
-fn quarters<T>(rows: &[T], width: usize) -> [&[T]; 4] {
-    let (ab, cd) = rows.split_at(2 * width);
-    let ((a, b), (c, d)) = (ab.split_at(width), cd.split_at(width));
-    [a, b, c, d]
+/// The sums that a row is added to: functions of their own, whose arguments are known to be apart.
+struct Slots<'a, T> {
+    sums: &'a mut [T],
+    products: &'a mut [T],
+    means: &'a [T],
+}
+
+macro_rules! sum_rows {
+    ($($(#[$meta:meta])* fn $name:ident($($array:ident),*; $($out:ident)?) |$x:ident, $g:ident| $gradient:expr;)*) => {
+        $(
+            $(#[$meta])*
+            #[inline(always)]
+            fn $name<const FUSED: bool, T: NormElement>(
+                slots: Slots<T>,
+                x: &[T],
+                g: &[T],
+                $($array: &[T],)*
+                $($out: &mut [T],)?
+            ) {
+                #[inline(always)]
+                fn apart<const FUSED: bool, T: NormElement>(
+                    sums: &mut [T],
+                    products: &mut [T],
+                    means: &[T],
+                    x: &[T],
+                    g: &[T],
+                    $($array: &[T],)*
+                    $($out: &mut [T],)?
+                ) {
+                    let count = x.len();
+                    let (sums, products) = (&mut sums[..count], &mut products[..count]);
+                    let (means, g) = (&means[..count], &g[..count]);
+                    $(let $array = &$array[..count];)*
+                    $(let $out = &mut $out[..count];)?
+                    for index in 0..count {
+                        let ($x, $g) = (x[index], g[index]);
+                        $(let $array = $array[index];)*
+                        let gradient = $gradient;
+                        $($out[index] = gradient;)?
+                        sums[index] += gradient;
+                        products[index] = gradient.madd::<FUSED>($x - means[index], products[index]);
+                    }
+                }
+                apart::<FUSED, T>(slots.sums, slots.products, slots.means, x, g, $($array,)* $($out)?);
+            }
+        )*
+    };
+}
+sum_rows! {
+    fn sum_row(;) |x, g| g;
+    fn sum_gated_row(scale, shift;) |x, g| if x.madd::<FUSED>(scale, shift) > T::ZERO { g } else { T::ZERO };
+    fn sum_passed_row(y; to) |x, g| if y > T::ZERO { g } else { T::ZERO };
+    fn sum_added_row(addend, y; to) |x, g| if y > T::ZERO { g + addend } else { T::ZERO };
 }
 
 /// One chunk of the input's gradient.
@@ -201,7 +234,7 @@ pub struct InputGradient<'a, T> {
     channels: usize,
     /// Four rows of factors `a`, `mean`, `b`, `c`: `dx = a g - w (b + c (x - mean))`.
     factors: &'a [T],
-    /// Four rows of `y`'s gradient.
+    /// A row of `y`'s gradient.
     room: &'a mut [T],
 }
 
@@ -212,40 +245,88 @@ pub(super) fn input_gradient_body<const FUSED: bool, T: NormElement>(work: Input
     let (a, rest) = factors.split_at(width);
     let (mean, rest) = rest.split_at(width);
     let (b, c) = rest.split_at(width);
-    let step = if weights.is_some() { channels } else { width };
-    let in_place = arriving.is_plain();
-    for (index, (x, dx)) in x.chunks(4 * width).zip(dx.chunks_mut(4 * width)).enumerate() {
-        let at = index * 4 * width;
-        let gradient = arriving.gradient.map_or(&*dx, |gradient| &gradient[at..at + x.len()]);
-        let gradient = if in_place {
-            // Read where it is; told apart from `dx` by its type.
-            &arriving.gradient.unwrap_or_default()[at..at + x.len()]
-        } else {
-            let to = &mut room[..x.len()];
-            stage::<FUSED, T>(&arriving, at, x, gradient, to);
-            &*to
-        };
-        let rows = x.chunks(step).zip(gradient.chunks(step)).zip(dx.chunks_mut(step));
-        match weights {
-            None => {
-                for ((x, gradient), dx) in rows {
-                    for ((((((dx, &x), &gradient), &a), &mean), &b), &c) in
-                        dx.iter_mut().zip(x).zip(gradient).zip(a).zip(mean).zip(b).zip(c)
-                    {
-                        *dx = a.madd::<FUSED>(gradient, -(x - mean).madd::<FUSED>(c, b));
+    let factors = Factors { a, mean, b, c };
+    for (index, (x, dx)) in x.chunks(width).zip(dx.chunks_mut(width)).enumerate() {
+        let at = index * width;
+        let own = at..at + x.len();
+        match (arriving.gradient, arriving.addend, arriving.gate, weights) {
+            (Some(g), None, Gate::Open, None) => row::<FUSED, T>(factors, x, dx, &g[own]),
+            (Some(g), None, Gate::Input { scale, shift }, None) => {
+                gated_row::<FUSED, T>(factors, x, dx, &g[own], scale, shift);
+            }
+            (None, None, Gate::Open, None) => row_in_place::<FUSED, T>(factors, x, dx),
+            (None, None, Gate::Input { scale, shift }, None) => {
+                gated_row_in_place::<FUSED, T>(factors, x, dx, scale, shift);
+            }
+            (g, _, _, weights) => {
+                let to = &mut room[..x.len()];
+                stage::<FUSED, T>(&arriving, at, x, g.map_or(&*dx, |g| &g[own]), to);
+                match weights {
+                    None => row::<FUSED, T>(factors, x, dx, to),
+                    Some(weights) => {
+                        let weights = &weights[at / channels..];
+                        weighted_rows::<FUSED, T>(factors, x, dx, to, weights, channels);
                     }
                 }
             }
-            Some(weights) => {
-                for (((x, gradient), dx), &weight) in rows.zip(&weights[at / channels..]) {
-                    for ((((((dx, &x), &gradient), &a), &mean), &b), &c) in
-                        dx.iter_mut().zip(x).zip(gradient).zip(a).zip(mean).zip(b).zip(c)
-                    {
-                        let through = select_weighted::<FUSED, T>(weight, (x - mean).madd::<FUSED>(c, b), T::ZERO);
-                        *dx = a * gradient - through;
-                    }
+        }
+    }
+}
+
+/// The factors of a row.
+#[derive(Clone, Copy)]
+struct Factors<'a, T> {
+    a: &'a [T],
+    mean: &'a [T],
+    b: &'a [T],
+    c: &'a [T],
+}
+
+macro_rules! gradient_rows {
+    ($($(#[$meta:meta])* fn $name:ident($($array:ident),*) |$x:ident, $dx:ident| $gradient:expr;)*) => {
+        $(
+            $(#[$meta])*
+            #[inline(always)]
+            fn $name<const FUSED: bool, T: NormElement>(factors: Factors<T>, x: &[T], dx: &mut [T], $($array: &[T]),*) {
+                let count = x.len();
+                let Factors { a, mean, b, c } = factors;
+                let (a, mean, b, c, to) = (&a[..count], &mean[..count], &b[..count], &c[..count], &mut dx[..count]);
+                $(let $array = &$array[..count];)*
+                for index in 0..count {
+                    let ($x, $dx) = (x[index], to[index]);
+                    $(let $array = $array[index];)*
+                    let gradient: T = $gradient;
+                    to[index] = a[index].madd::<FUSED>(gradient, -($x - mean[index]).madd::<FUSED>(c[index], b[index]));
                 }
             }
+        )*
+    };
+}
+gradient_rows! {
+    fn row(g) |x, _dx| g;
+    fn gated_row(g, scale, shift) |x, _dx| if x.madd::<FUSED>(scale, shift) > T::ZERO { g } else { T::ZERO };
+    fn row_in_place() |x, dx| dx;
+    fn gated_row_in_place(scale, shift) |x, dx| if x.madd::<FUSED>(scale, shift) > T::ZERO { dx } else { T::ZERO };
+}
+
+/// Rows that have weights.
+#[inline(always)]
+fn weighted_rows<const FUSED: bool, T: NormElement>(
+    factors: Factors<T>,
+    x: &[T],
+    dx: &mut [T],
+    g: &[T],
+    weights: &[T],
+    channels: usize,
+) {
+    let Factors { a, mean, b, c } = factors;
+    let rows = x.chunks(channels).zip(g.chunks(channels)).zip(dx.chunks_mut(channels));
+    for (((x, gradient), dx), &weight) in rows.zip(weights) {
+        for ((((((dx, &x), &gradient), &a), &mean), &b), &c) in
+            dx.iter_mut().zip(x).zip(gradient).zip(a).zip(mean).zip(b).zip(c)
+        {
+            let through = select_weighted::<FUSED, T>(weight, (x - mean).madd::<FUSED>(c, b), T::ZERO);
+            *dx = a * gradient - through;
         }
     }
 }
@@ -279,8 +360,8 @@ impl<T: NormElement> BatchNorm<T> {
                 passed.map(|passed| passed.range(range.clone())),
             )
         };
-        workspace::with(9 * self.width(), |room: &mut [T]| {
-            let (room, gate) = room.split_at_mut(7 * self.width());
+        workspace::with(6 * self.width(), |room: &mut [T]| {
+            let (room, gate) = room.split_at_mut(4 * self.width());
             repeat(mean, &mut room[..self.width()]);
             let arriving = arriving.part(&range, gate);
             let x = &x[range.clone()];
@@ -355,9 +436,9 @@ impl<T: NormElement> BatchNorm<T> {
             return;
         }
         let width = self.width();
-        workspace::with(10 * width, |room: &mut [T]| {
+        workspace::with(7 * width, |room: &mut [T]| {
             let (repeated, rest) = room.split_at_mut(4 * width);
-            let (room, gate) = rest.split_at_mut(4 * width);
+            let (room, gate) = rest.split_at_mut(width);
             for (row, factor) in repeated.chunks_exact_mut(width).zip(factors.chunks_exact(self.channels)) {
                 repeat(factor, row);
             }

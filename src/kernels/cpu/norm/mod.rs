@@ -1,14 +1,14 @@
 //! Batch normalisation over all axes but the last: statistics, application, and both passes of the gradient.
 //!
-//! Data: `rows x channels`, contiguous. Rows narrower than 64 channels are taken several at a time (`width` elements), with
-//! the per-channel factors repeated. Statistics are made block by block, two passes over a block that fits the cache, and
-//! the blocks' means and squared deviations are merged in double precision by Chan's formula:
+//! Data: `rows x channels`, contiguous. Rows narrower than 256 channels are taken several at a time (`width` elements), with
+//! the per-channel factors repeated. Statistics are made block by block, and the blocks' means and squared deviations
+//! are merged in double precision by Chan's formula:
 //!
 //! ```text
-//! for block in chunk:                                  8,192 elements, 32 to 256 rows
-//!   for row in block: sum[j] += x[j]                   pass 1, from memory
-//!   for row in block: m2[j] += (x[j] - mean[j])^2      pass 2, from the cache
-//!   merge (count, mean, m2) into the chunk's           double precision
+//! for block in chunk:                                  8,192 elements, 16 to 256 rows
+//!   for row in block: sum[j] += x[j]                   the chunk's first block; later ones take the mean so far for theirs
+//!   for row in block: d = x[j] - mean[j], sum[j] += d, m2[j] += d^2
+//!   merge (count, mean, m2) into the chunk's           double precision; `sum` corrects the block's mean
 //! finish: merge the chunks in order
 //! ```
 //!
@@ -38,10 +38,10 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Rows at least this wide are taken one at a time.
-const WIDE: usize = 64;
+const WIDE: usize = 256;
 /// Elements of a block, and its least and greatest number of rows: few enough for rounding to stay small.
 const BLOCK: usize = 8192;
-const BLOCK_ROWS: (usize, usize) = (32, 256);
+const BLOCK_ROWS: (usize, usize) = (16, 256);
 /// Elements of a chunk.
 const CHUNK: usize = 16 << 10;
 
@@ -96,6 +96,8 @@ pub struct Moments<'a, T> {
     channels: usize,
     /// A row of sums, of means, and of squared deviations, `width` elements each.
     room: &'a mut [T],
+    /// Two numbers a channel: a block's sums and squared deviations.
+    folds: &'a mut [f64],
     /// The weight of the chunk, its means, its squared deviations.
     result: &'a mut [f64],
 }
@@ -109,32 +111,52 @@ fn merge(total: f64, share: f64, mean: &mut f64, deviations: &mut f64, block_mea
     *deviations += block_deviations + difference * difference * total * share;
 }
 
-/// The sum over the repetitions of channel `channel`.
+/// Adds the repetitions of every channel to its total.
 #[inline(always)]
-fn fold<T: NormElement>(values: &[T], channel: usize, channels: usize) -> f64 {
-    let mut sum = values[channel].to_f64();
-    for repeated in values[channels..].chunks_exact(channels) {
-        sum += repeated[channel].to_f64();
+fn fold<T: NormElement>(values: &[T], totals: &mut [f64]) {
+    for repeated in values.chunks_exact(totals.len()) {
+        for (total, value) in totals.iter_mut().zip(repeated) {
+            *total += value.to_f64();
+        }
     }
-    sum
 }
 
-/// Four rows at a time, then the rest one by one.
+// Loops over rows are functions of their own: slices that are arguments are known to be apart.
+
 #[inline(always)]
-fn four_rows<T>(x: &[T], width: usize) -> (impl Iterator<Item = [&[T]; 4]>, impl Iterator<Item = &[T]>) {
-    let fours = x.chunks_exact(4 * width);
-    let rest = fours.remainder().chunks(width);
-    let split = move |four| {
-        let (ab, cd): (&[T], &[T]) = <[T]>::split_at(four, 2 * width);
-        let ((a, b), (c, d)) = (ab.split_at(width), cd.split_at(width));
-        [a, b, c, d]
-    };
-    (fours.map(split), rest)
+fn add_row<T: NormElement>(sums: &mut [T], row: &[T]) {
+    let sums = &mut sums[..row.len()];
+    for index in 0..row.len() {
+        sums[index] += row[index];
+    }
+}
+
+#[inline(always)]
+fn add_deviation<const FUSED: bool, T: NormElement>(sums: &mut [T], squares: &mut [T], means: &[T], row: &[T]) {
+    let count = row.len();
+    let (sums, squares, means) = (&mut sums[..count], &mut squares[..count], &means[..count]);
+    for index in 0..count {
+        let difference = row[index] - means[index];
+        sums[index] += difference;
+        squares[index] = difference.madd::<FUSED>(difference, squares[index]);
+    }
+}
+
+/// Two rows.
+#[inline(always)]
+fn add_deviations<const FUSED: bool, T: NormElement>(sums: &mut [T], squares: &mut [T], means: &[T], a: &[T], b: &[T]) {
+    let count = a.len();
+    let (sums, squares, means, b) = (&mut sums[..count], &mut squares[..count], &means[..count], &b[..count]);
+    for index in 0..count {
+        let (a, b) = (a[index] - means[index], b[index] - means[index]);
+        sums[index] += a + b;
+        squares[index] = a.madd::<FUSED>(a, b.madd::<FUSED>(b, squares[index]));
+    }
 }
 
 #[inline(always)]
 fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
-    let Moments { x, weights, channels, room, result } = work;
+    let Moments { x, weights, channels, room, folds, result } = work;
     let width = room.len() / 3;
     let group = width / channels;
     let (sums, rest) = room.split_at_mut(width);
@@ -158,17 +180,11 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
         sums.fill(T::ZERO);
         deviations.fill(T::ZERO);
         match weights {
+            // What is known of the mean will do: the differences' own mean is added to it below.
+            None if total[0] > 0.0 => {}
             None => {
-                let (fours, rest) = four_rows(block, width);
-                for [a, b, c, d] in fours {
-                    for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                        *sum += (a + b) + (c + d);
-                    }
-                }
-                for row in rest {
-                    for (sum, &x) in sums.iter_mut().zip(row) {
-                        *sum += x;
-                    }
+                for rows in block.chunks(width) {
+                    add_row(sums, rows);
                 }
             }
             Some(weights) => {
@@ -180,32 +196,28 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
             }
         }
         let inverse = 1.0 / weight;
-        for channel in 0..channels {
-            let block_mean = T::from_f64(fold(sums, channel, channels) * inverse);
-            for repeated in means.chunks_exact_mut(channels) {
-                repeated[channel] = block_mean;
-            }
+        let block_sums = &mut folds[..channels];
+        let known = weights.is_none() && total[0] > 0.0;
+        if !known {
+            block_sums.fill(0.0);
+            fold(sums, block_sums);
         }
+        for (channel, first) in means[..channels].iter_mut().enumerate() {
+            *first = T::from_f64(if known { mean[channel] } else { block_sums[channel] * inverse });
+        }
+        let (first, repeated) = means.split_at_mut(channels);
+        repeat(first, repeated);
         // The differences' own sum corrects for the rounding of the mean.
         sums.fill(T::ZERO);
         match weights {
             None => {
-                let (fours, rest) = four_rows(block, width);
-                for [a, b, c, d] in fours {
-                    let slots = sums.iter_mut().zip(&mut *deviations).zip(&*means);
-                    for ((((((sum, deviation), &mean), &a), &b), &c), &d) in slots.zip(a).zip(b).zip(c).zip(d) {
-                        let (a, b, c, d) = (a - mean, b - mean, c - mean, d - mean);
-                        *sum += (a + b) + (c + d);
-                        let squares = a.madd::<FUSED>(a, b * b) + c.madd::<FUSED>(c, d * d);
-                        *deviation += squares;
-                    }
+                let mut pairs = block.chunks_exact(2 * width);
+                for pair in &mut pairs {
+                    let (a, b) = pair.split_at(width);
+                    add_deviations::<FUSED, T>(sums, deviations, means, a, b);
                 }
-                for row in rest {
-                    for (((sum, deviation), &mean), &x) in sums.iter_mut().zip(&mut *deviations).zip(&*means).zip(row) {
-                        let difference = x - mean;
-                        *sum += difference;
-                        *deviation = difference.madd::<FUSED>(difference, *deviation);
-                    }
+                for row in pairs.remainder().chunks(width) {
+                    add_deviation::<FUSED, T>(sums, deviations, means, row);
                 }
             }
             Some(weights) => {
@@ -219,10 +231,14 @@ fn moments_body<const FUSED: bool, T: NormElement>(work: Moments<T>) {
             }
         }
         let share = weight / (total[0] + weight);
+        folds.fill(0.0);
+        let (block_sums, block_squares) = folds.split_at_mut(channels);
+        fold(sums, block_sums);
+        fold(deviations, block_squares);
         for channel in 0..channels {
-            let correction = fold(sums, channel, channels) * inverse;
+            let correction = block_sums[channel] * inverse;
             let block_mean = means[channel].to_f64() + correction;
-            let block_deviations = fold(deviations, channel, channels) - correction * correction * weight;
+            let block_deviations = block_squares[channel] - correction * correction * weight;
             merge(total[0], share, &mut mean[channel], &mut m2[channel], block_mean, block_deviations);
         }
         total[0] += weight;
@@ -376,9 +392,11 @@ impl<T: NormElement> BatchNorm<T> {
         let rows = self.rows_of(chunk);
         // With weights, rows are taken one at a time.
         let width = if weights.is_some() { self.channels } else { self.width() };
-        workspace::with(3 * width, |room: &mut [T]| {
-            let (x, weights) = (&x[self.elements_of(chunk)], weights.map(|weights| &weights[rows]));
-            T::moments(isa, Moments { x, weights, channels: self.channels, room, result });
+        let (x, weights) = (&x[self.elements_of(chunk)], weights.map(|weights| &weights[rows]));
+        workspace::with(2 * self.channels, |folds: &mut [f64]| {
+            workspace::with(3 * width, |room: &mut [T]| {
+                T::moments(isa, Moments { x, weights, channels: self.channels, room, folds, result });
+            });
         });
     }
 
