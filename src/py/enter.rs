@@ -7,6 +7,7 @@ use ironhorn_engine::core::{Error, Result};
 use ironhorn_engine::runtime::cancel::Interrupt;
 use ironhorn_engine::runtime::executor::panic_text;
 use ironhorn_engine::runtime::{arena, fork, threads};
+use ironhorn_kernels::cpu::conv::Tiling;
 use ironhorn_kernels::cpu::simd::Isa;
 use pyo3::prelude::*;
 
@@ -47,6 +48,7 @@ pub fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> Result<T>) -> PyResult<
 pub fn check_environment() -> PyResult<()> {
     let refuse = pyo3::exceptions::PyValueError::new_err::<String>;
     Isa::requested().map_err(refuse)?;
+    Tiling::requested().map_err(refuse)?;
     threads::requested().map_err(refuse)?;
     Ok(())
 }

@@ -4,12 +4,14 @@
 //!
 //! With a stride, the pixels of equal remainders see the same taps: these are the phases of `gather`, as many as the product
 //! of the strides, each a convolution of `dy` without stride. The weights are packed into panels of input channels
-//! first, tap by tap in the order in which phases read them, which transposes each tap.
+//! first, tap by tap in the order in which phases read them, which transposes each tap. What `winograd`
+//! computes faster is left to it.
 
 use super::depthwise::Depthwise;
 use super::forward::Kernel;
 use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
-use super::{ConvShape, backward_taps};
+use super::winograd::Winograd;
+use super::{ConvShape, Tiling, backward_taps};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Compute, Epilogue, Gemm, GemmShape};
 use crate::cpu::simd::Isa;
@@ -29,7 +31,18 @@ impl ConvBackwardInput {
     /// # Panics
     /// When a size that must be positive is 0, or groups do not divide the channels.
     pub fn new(shape: ConvShape, epilogue: Epilogue) -> Self {
+        Self::with_tiling(shape, epilogue, Tiling::active())
+    }
+
+    /// As [`new`](Self::new), but outputs share multiplications as `tiling` says.
+    ///
+    /// # Panics
+    /// As `new`.
+    pub fn with_tiling(shape: ConvShape, epilogue: Epilogue, tiling: Tiling) -> Self {
         shape.check();
+        if let Some(kernel) = Winograd::choose(&shape, true, epilogue, tiling) {
+            return Self { shape, kernel: Kernel::Winograd(kernel) };
+        }
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.input_channels, shape.output_channels, false, true);

@@ -2,11 +2,13 @@
 //!
 //! One phase: output o reads source (o stride + k dilation - padding). The weights are the matrix B as they
 //! are in memory; where a group has more than 128 output channels, or not a multiple of 16, they are packed first, so
-//! that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`.
+//! that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`, or in `winograd`
+//! where that is faster.
 
-use super::ConvShape;
 use super::depthwise::Depthwise;
 use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
+use super::winograd::Winograd;
+use super::{ConvShape, Tiling};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Addends, Compute, Epilogue, Gemm, GemmShape};
 use crate::cpu::simd::Isa;
@@ -26,13 +28,25 @@ pub(super) enum Kernel {
     Product(Gemm),
     Depthwise(Depthwise),
     Gather(Gather),
+    Winograd(Winograd),
 }
 
 impl ConvForward {
     /// # Panics
     /// When a size that must be positive is 0, or groups do not divide the channels.
     pub fn new(shape: ConvShape, epilogue: Epilogue) -> Self {
+        Self::with_tiling(shape, epilogue, Tiling::active())
+    }
+
+    /// As [`new`](Self::new), but outputs share multiplications as `tiling` says.
+    ///
+    /// # Panics
+    /// As `new`.
+    pub fn with_tiling(shape: ConvShape, epilogue: Epilogue, tiling: Tiling) -> Self {
         shape.check();
+        if let Some(kernel) = Winograd::choose(&shape, false, epilogue, tiling) {
+            return Self { shape, kernel: Kernel::Winograd(kernel) };
+        }
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
@@ -137,6 +151,7 @@ impl Kernel {
             Kernel::Depthwise(_) => 0,
             Kernel::Product(product) => product.prepared_elements(),
             Kernel::Gather(gather) => gather.prepared_elements(),
+            Kernel::Winograd(winograd) => winograd.prepared_elements(),
         }
     }
 
@@ -144,6 +159,7 @@ impl Kernel {
         match self {
             Kernel::Product(_) | Kernel::Depthwise(_) => Vec::new(),
             Kernel::Gather(gather) => gather.layout(),
+            Kernel::Winograd(winograd) => winograd.layout(),
         }
     }
 
@@ -152,6 +168,7 @@ impl Kernel {
             Kernel::Depthwise(_) => 0,
             Kernel::Product(product) => product.prepare_chunks(),
             Kernel::Gather(gather) => gather.prepare_chunks(),
+            Kernel::Winograd(winograd) => winograd.prepare_chunks(),
         }
     }
 
@@ -160,6 +177,7 @@ impl Kernel {
             Kernel::Depthwise(_) => panic!("there is nothing to prepare"),
             Kernel::Product(product) => product.prepare(isa, chunk, w, prepared),
             Kernel::Gather(gather) => gather.prepare(isa, chunk, w, prepared),
+            Kernel::Winograd(winograd) => winograd.prepare(isa, chunk, w, prepared),
         }
     }
 
@@ -168,6 +186,7 @@ impl Kernel {
             Kernel::Product(product) => product.chunks(),
             Kernel::Depthwise(depthwise) => depthwise.chunks(),
             Kernel::Gather(gather) => gather.chunks(),
+            Kernel::Winograd(winograd) => winograd.chunks(),
         }
     }
 
@@ -196,6 +215,7 @@ impl Kernel {
                 depthwise.run(isa, chunk, source, w, addends.bias, out);
             }
             Kernel::Gather(gather) => gather.run(isa, chunk, source, w, addends, out, prepared),
+            Kernel::Winograd(winograd) => winograd.run(isa, chunk, source, addends, out, prepared),
         }
     }
 }

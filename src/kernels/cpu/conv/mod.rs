@@ -12,7 +12,8 @@
 //! are pixels (or weights), the reduction runs over kernel rows (or image rows) that lie in one piece in memory; planes of
 //! a volume are but more kernel rows. Where the kernel reaches over the border, a few image rows are copied into a buffer
 //! with zeros around them first. 1 x 1 convolutions are matrix products. Where every channel is a group of its own, the
-//! loops of `depthwise` run over channels instead.
+//! loops of `depthwise` run over channels instead. 3 x 3 convolutions with enough channels share multiplications between
+//! neighbouring outputs (`winograd`).
 
 mod backward_input;
 mod backward_weights;
@@ -21,12 +22,14 @@ mod depthwise_row;
 mod depthwise_weights;
 mod forward;
 mod gather;
+mod winograd;
 
 use std::ops::Range;
 
 pub use backward_input::ConvBackwardInput;
 pub use backward_weights::ConvBackwardWeights;
 pub use forward::ConvForward;
+pub use winograd::Tiling;
 
 use crate::cpu::gemm::Compute;
 
