@@ -1,11 +1,14 @@
 //! Programs: a graph with outputs and variable writes; passes, verification, and plans for given shapes.
 
+mod arrange;
 pub mod cache;
 mod control;
 pub mod evaluate;
+mod in_place;
 pub mod memory;
 pub mod passes;
 pub mod plan;
+mod planner;
 pub mod prologue;
 pub mod show;
 pub mod stable;
