@@ -201,6 +201,34 @@ def test_too_large_a_matrix_is_refused(ratings: Any, monkeypatch: pytest.MonkeyP
         SlopeOne().fit(trainset)
 
 
+def test_a_crowd_goes_without_a_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ironhorn.surprise.prediction_algorithms import tables
+
+    monkeypatch.setattr(tables, "_available_memory", lambda: 64 * 2**30)
+    rng = np.random.RandomState(0)
+    users = np.concatenate([np.arange(134_000), rng.randint(134_000, size=66_000)])
+    items, stars = rng.randint(4_600, size=200_000), rng.randint(1, 6, 200_000).astype(float)
+    text = (
+        r"Similarities of 134000 users as a matrix need 133\.8 GiB of memory; 64\.0 GiB are available\. Pass "
+        r"sparse=True, which keeps none of them and gives the same predictions, or "
+        r"sim_options=\{'user_based': False\}\."
+    )
+    algo = KNNBasic(verbose=False)
+    with pytest.raises(OutOfMemory, match=text):
+        algo.fit((users, items, stars))
+    with pytest.raises(AttributeError, match="is not fitted"):
+        algo.predict(0, 0)
+    sparse = KNNBasic(verbose=False, sparse=True).fit((users, items, stars))
+    predictions = sparse.test(list(zip(users[:500].tolist(), items[:500].tolist(), stars[:500], strict=True)))
+    assert all(1 <= prediction.est <= 5 for prediction in predictions)
+    assert len(sparse.get_neighbors(3, 5)) == 5
+    # The same ratings of the same few users, by the matrix.
+    near = np.isin(items, items[users == 3])
+    dense = KNNBasic(verbose=False).fit((users[near], items[near], stars[near]))
+    for item in items[users == 3].tolist():
+        assert dense.predict(3, item).est == pytest.approx(sparse.predict(3, item).est, abs=1e-12)
+
+
 def test_exact_ratings_count_halves() -> None:
     users, items, stars = [0, 0, 1, 1, 2], ["x", "y", "x", "y", "x"], [4.5, 3.0, 2.5, 2.0, 3.5]
     data = (users, items, stars)

@@ -5,6 +5,9 @@ import json
 import pathlib
 import pickle
 import re
+import subprocess
+import sys
+import tomllib
 import weakref
 from typing import Any
 
@@ -275,6 +278,30 @@ def test_command_line_refuses(arguments: list[str], text: str, capsys: pytest.Ca
     with pytest.raises(SystemExit) as leaving:
         main(arguments)
     assert leaving.value.code == 2 and text in capsys.readouterr().err
+
+
+def test_both_commands_start(tmp_path: pathlib.Path) -> None:
+    root = pathlib.Path(__file__).parent.parent.parent
+    scripts = tomllib.loads((root / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = scripts["surprise"].split(":")
+    installed = f"import sys; from {module} import {function} as command; sys.exit(command())"
+    path = write(tmp_path / "ratings.csv", rows())
+    reader = ["-reader", "Reader(sep=';', rating_scale=(0.5, 5))"]
+    for command in (["-c", installed], ["-m", "ironhorn.surprise"]):
+        for arguments, code, text in (
+            (["--help"], 0, "usage: surprise"),
+            (["--version"], 0, ironhorn_surprise.__version__),
+            (
+                ["-algo", "BaselineOnly", "-load-custom", path, *reader, "-n-folds", "2", "-seed", "1"],
+                0,
+                "RMSE (testset)",
+            ),
+            (["-algo", "Nothing"], 2, "invalid choice: 'Nothing'"),
+        ):
+            ran = subprocess.run(
+                [sys.executable, *command, *map(str, arguments)], capture_output=True, text=True, check=False
+            )
+            assert ran.returncode == code and text in ran.stdout + ran.stderr, ran.stderr
 
 
 RANKED = [

@@ -36,6 +36,9 @@ pub trait Factor: Compute {
     /// Factors in a line.
     const LANES: usize;
 
+    /// The sum of a line's lanes, halved again and again: always in the same order.
+    fn total(line: &Self::Line) -> Self;
+
     /// Lines that a row of `factors` takes.
     fn lines(factors: usize) -> usize {
         factors.div_ceil(Self::LANES)
@@ -73,11 +76,26 @@ impl<T: Float, const LANES: usize> Lanes<T> for Line<T, LANES> {
 impl Factor for f64 {
     type Line = Line<f64, 8>;
     const LANES: usize = 8;
+
+    #[inline(always)]
+    fn total(line: &Self::Line) -> f64 {
+        let [a, b, c, d, e, f, g, h] = line.0;
+        let [a, b, c, d] = [a + e, b + f, c + g, d + h];
+        (a + c) + (b + d)
+    }
 }
 
 impl Factor for f32 {
     type Line = Line<f32, 16>;
     const LANES: usize = 16;
+
+    #[inline(always)]
+    fn total(line: &Self::Line) -> f32 {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = line.0;
+        let [a, b, c, d, e, f, g, h] = [a + i, b + j, c + k, d + l, e + m, f + n, g + o, h + p];
+        let [a, b, c, d] = [a + e, b + f, c + g, d + h];
+        (a + c) + (b + d)
+    }
 }
 
 /// A learning rate and an L2 penalty.
@@ -98,6 +116,16 @@ impl Rate {
     #[inline(always)]
     pub(super) fn decay(self) -> f64 {
         1.0 - self.learning_rate * self.regularization
+    }
+
+    /// What a step along `error` times other parameters multiplies: the parameters themselves, and the others.
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    #[inline(always)]
+    pub(super) unsafe fn registers<V: Vector>(self, error: f64) -> (V, V) {
+        // SAFETY: by this function's contract.
+        unsafe { (splat(self.decay()), splat(self.learning_rate * error)) }
     }
 }
 
@@ -262,7 +290,7 @@ impl<T: Factor> Work<T> for Pass<'_, T> {
 /// # Safety
 /// The instruction set is there.
 #[inline(always)]
-unsafe fn splat<V: Vector>(value: f64) -> V {
+pub(super) unsafe fn splat<V: Vector>(value: f64) -> V {
     let value = V::Element::from_f64(value);
     // SAFETY: `value` is one element.
     unsafe { V::splat(&raw const value) }
@@ -280,31 +308,16 @@ fn prefetch<T>(address: *const T) {
     let _ = address;
 }
 
-/// The lanes' sum, halved again and again.
+/// The lanes' sum.
 ///
 /// # Safety
 /// The instruction set is there.
 #[inline(always)]
-unsafe fn sum<V: Vector<Element: Factor>>(register: V) -> f64 {
+pub(super) unsafe fn sum<V: Vector<Element: Factor>>(register: V) -> f64 {
     let mut line = <V::Element as Factor>::Line::default();
-    let lanes = line.lanes_mut();
     // SAFETY: a line has at least the lanes of a register.
-    unsafe { register.store(lanes.as_mut_ptr()) };
-    halved(lanes, V::LANES).to_f64()
-}
-
-/// The sum of the first `count` lanes, a power of two: always in the same order.
-#[inline(always)]
-pub(super) fn halved<T: Float>(lanes: &mut [T], count: usize) -> T {
-    let mut half = count / 2;
-    while half > 0 {
-        for lane in 0..half {
-            let other = lanes[lane + half];
-            lanes[lane] += other;
-        }
-        half /= 2;
-    }
-    lanes[0]
+    unsafe { register.store(line.lanes_mut().as_mut_ptr()) };
+    V::Element::total(&line).to_f64()
 }
 
 /// `a . b` over `length` elements; in four sums that run side by side, to cover the latency of a multiply-add.
@@ -312,7 +325,11 @@ pub(super) fn halved<T: Float>(lanes: &mut [T], count: usize) -> T {
 /// # Safety
 /// The instruction set is there, and both addresses are valid for `length` elements.
 #[inline(always)]
-unsafe fn product<V: Vector<Element: Factor>>(a: *const V::Element, b: *const V::Element, length: usize) -> f64 {
+pub(super) unsafe fn product<V: Vector<Element: Factor>>(
+    a: *const V::Element,
+    b: *const V::Element,
+    length: usize,
+) -> f64 {
     // SAFETY: every load ends at `length` at most, or is masked beyond it.
     unsafe {
         let (mut first, mut second, mut third, mut fourth) = (V::zero(), V::zero(), V::zero(), V::zero());

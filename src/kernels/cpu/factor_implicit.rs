@@ -23,7 +23,9 @@
 //! The items whose rows form the sum (`neighbors`) are usually those of the ratings; they are more where a fit goes on with
 //! some ratings of a user alone.
 
-use super::factor::{Factor, Lanes, Rate, UserRatings, halved};
+use super::factor::{Factor, Lanes, Rate, UserRatings, splat, sum};
+use crate::cpu::gemm::vector::{Vector, Work};
+use crate::cpu::simd::Isa;
 use crate::for_each_isa;
 
 /// The update of one user's parameters, of the items that they rated, and of these items' implicit rows.
@@ -82,7 +84,7 @@ fn dot<T: Factor>(a: &[T::Line], b: &[T::Line], c: &[T::Line]) -> f64 {
             sums[lane] += a[lane] * (b[lane] + c[lane]);
         }
     }
-    halved(sums.lanes_mut(), T::LANES).to_f64()
+    T::total(&sums).to_f64()
 }
 
 #[inline(always)]
@@ -94,7 +96,15 @@ fn add_rows_body<T: Factor>(items: &[u32], implicit: &[T::Line], root: f64, sum:
         for (sum, y) in sum.iter_mut().zip(row) {
             let (sum, y) = (sum.lanes_mut(), y.lanes());
             for lane in 0..T::LANES {
-                sum[lane] += y[lane] / root;
+                sum[lane] += y[lane];
+            }
+        }
+    }
+    // The sum of nothing stays zero, whatever the root.
+    if !items.is_empty() {
+        for sum in sum.iter_mut() {
+            for value in sum.lanes_mut() {
+                *value = *value / root;
             }
         }
     }
@@ -114,8 +124,13 @@ fn move_rows_body<T: Factor>(items: &[u32], implicit: &mut [T::Line], scale: f64
     }
 }
 
-#[inline(always)]
-fn run_body<T: Factor>(
+/// Takes ratings of a user in whose sum no item stands twice, in order; what they do to the implicit rows is left in
+/// `moved`.
+///
+/// # Panics
+/// When a row does not have `lines` lines, or an item has no row.
+pub fn run<T: Factor>(
+    isa: Isa,
     sgd: &ImplicitSgd,
     rated: UserRatings<'_>,
     user: &mut User<'_, T>,
@@ -124,35 +139,75 @@ fn run_body<T: Factor>(
 ) {
     sgd.check(rated, user, items);
     assert_eq!(moved.shift.len(), sgd.lines, "lines of the shift");
-    let lines = sgd.lines;
-    let root = (user.neighbors as f64).sqrt();
-    let (user_decay, item_decay) = (T::from_f64(sgd.user_factors.decay()), T::from_f64(sgd.item_factors.decay()));
-    let implicit_decay = T::from_f64(sgd.implicit_factors.decay());
-    *moved.scale = 1.0;
-    moved.shift.fill(T::Line::default());
-    for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
-        let item = item as usize;
-        let row = &mut items.rows[item * lines..(item + 1) * lines];
-        let error = rating - (sgd.mean + *user.bias + items.biases[item] + dot::<T>(row, user.row, user.sum));
-        *user.bias = sgd.user_bias.step(*user.bias, error);
-        items.biases[item] = sgd.item_bias.step(items.biases[item], error);
-        let implicit_step = sgd.implicit_factors.learning_rate * error / root;
-        let sum_step = T::from_f64(implicit_step * root);
-        let implicit_step = T::from_f64(implicit_step);
-        let user_step = T::from_f64(sgd.user_factors.learning_rate * error);
-        let item_step = T::from_f64(sgd.item_factors.learning_rate * error);
-        for (((p, q), sum), shift) in user.row.iter_mut().zip(row).zip(user.sum.iter_mut()).zip(moved.shift.iter_mut())
-        {
-            let (p, q, sum, shift) = (p.lanes_mut(), q.lanes_mut(), sum.lanes_mut(), shift.lanes_mut());
-            for lane in 0..T::LANES {
-                let (old_p, old_q, old_sum) = (p[lane], q[lane], sum[lane]);
-                p[lane] = user_decay * old_p + user_step * old_q;
-                q[lane] = item_decay * old_q + item_step * (old_p + old_sum);
-                sum[lane] = implicit_decay * old_sum + sum_step * old_q;
-                shift[lane] = implicit_decay * shift[lane] + implicit_step * old_q;
+    // SAFETY: `isa` is available.
+    unsafe { T::work(isa, Pass { sgd, rated, user, items, moved }) }
+}
+
+/// The loop nest over one user's ratings.
+struct Pass<'a, 'b, 'c, 'd, T: Factor> {
+    sgd: &'a ImplicitSgd,
+    rated: UserRatings<'a>,
+    user: &'a mut User<'b, T>,
+    items: &'a mut Items<'c, T>,
+    moved: &'a mut Move<'d, T>,
+}
+
+/// `value = decay value + step other`, one register of each; the old value.
+///
+/// # Safety
+/// The address is valid for a register, and the instruction set is there.
+#[inline(always)]
+unsafe fn follow<V: Vector>(value: *mut V::Element, decay: V, step: V, other: V) -> V {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let old = V::load(value);
+        step.multiply_add(other, decay.multiply_add(old, V::zero())).store(value);
+        old
+    }
+}
+
+impl<T: Factor> Work<T> for Pass<'_, '_, '_, '_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>>(self) {
+        let Self { sgd, rated, user, items, moved } = self;
+        let length = sgd.lines * T::LANES;
+        let root = (user.neighbors as f64).sqrt();
+        *moved.scale = 1.0;
+        moved.shift.fill(T::Line::default());
+        let (p, implicit) = (user.row.as_mut_ptr().cast::<T>(), user.sum.as_mut_ptr().cast::<T>());
+        let shift = moved.shift.as_mut_ptr().cast::<T>();
+        for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
+            let bias = &mut items.biases[item as usize];
+            // SAFETY: the item has a bias, and so a row of `length` elements; so have the user, the sum and the shift. No two
+            // of these overlap, and `length` is a multiple of the lanes of a register.
+            unsafe {
+                let q = items.rows.as_mut_ptr().cast::<T>().add(item as usize * length);
+                let (mut even, mut odd) = (V::zero(), V::zero());
+                let mut at = 0;
+                while at < length {
+                    let part = V::load(p.add(at)).add(V::load(implicit.add(at)));
+                    (even, odd) = (odd, V::load(q.add(at)).multiply_add(part, even));
+                    at += V::LANES;
+                }
+                let error = rating - (sgd.mean + *user.bias + *bias + sum(even.add(odd)));
+                *user.bias = sgd.user_bias.step(*user.bias, error);
+                *bias = sgd.item_bias.step(*bias, error);
+                let (user_decay, user_step) = sgd.user_factors.registers::<V>(error);
+                let (item_decay, item_step) = sgd.item_factors.registers::<V>(error);
+                let (decay, step) = sgd.implicit_factors.registers::<V>(error / root);
+                let sum_step = splat::<V>(sgd.implicit_factors.learning_rate * error);
+                at = 0;
+                while at < length {
+                    let old_q = V::load(q.add(at));
+                    let old_p = follow(p.add(at), user_decay, user_step, old_q);
+                    let old_sum = follow(implicit.add(at), decay, sum_step, old_q);
+                    follow(shift.add(at), decay, step, old_q);
+                    follow(q.add(at), item_decay, item_step, old_p.add(old_sum));
+                    at += V::LANES;
+                }
             }
+            *moved.scale *= sgd.implicit_factors.decay();
         }
-        *moved.scale *= sgd.implicit_factors.decay();
     }
 }
 
@@ -194,7 +249,7 @@ fn run_repeated_body<T: Factor>(
 }
 
 for_each_isa! {
-    /// Makes `sum` the rows of `items` over `root`, term by term in the order of `items`.
+    /// Makes `sum` the sum of the rows of `items`, in their order, over `root`.
     ///
     /// # Panics
     /// When an item has no row of `sum.len()` lines.
@@ -212,21 +267,6 @@ for_each_isa! {
         scale: f64,
         shift: &[T::Line],
     ) = move_rows_body::<T>;
-}
-
-for_each_isa! {
-    /// Takes ratings of a user in whose sum no item stands twice, in order; what they do to the implicit rows is left in
-    /// `moved`.
-    ///
-    /// # Panics
-    /// When a row does not have `lines` lines, or an item has no row.
-    pub fn run<T: Factor>(
-        sgd: &ImplicitSgd,
-        rated: UserRatings<'_>,
-        user: &mut User<'_, T>,
-        items: &mut Items<'_, T>,
-        moved: &mut Move<'_, T>,
-    ) = run_body::<T>;
 }
 
 for_each_isa! {

@@ -14,7 +14,9 @@
 //!
 //! The item's three rows come from L2; with few factors the latency of the dot product is what limits speed.
 
-use super::factor::{Factor, Lanes, Rate, UserRatings, halved};
+use super::factor::{Factor, Lanes, Rate, UserRatings, product, splat};
+use crate::cpu::gemm::vector::{Vector, Work};
+use crate::cpu::simd::Isa;
 use crate::for_each_isa;
 
 /// The sweep over one user's ratings.
@@ -47,43 +49,72 @@ pub struct Items<'a, T: Factor> {
     pub denominators: &'a mut [T::Line],
 }
 
-#[inline(always)]
-fn sweep_body<T: Factor>(sweep: &Sweep, rated: UserRatings<'_>, user: &mut User<'_, T>, items: &mut Items<'_, T>) {
+/// Gathers numerators and denominators over one user's ratings, in order, and steps the biases.
+///
+/// # Panics
+/// When a row does not have `lines` lines, or an item has no row.
+pub fn sweep<T: Factor>(
+    isa: Isa,
+    sweep: &Sweep,
+    rated: UserRatings<'_>,
+    user: &mut User<'_, T>,
+    items: &mut Items<'_, T>,
+) {
     let lines = sweep.lines;
     assert_eq!(rated.items.len(), rated.ratings.len(), "one rating an item");
     assert!(
         user.row.len() == lines && user.numerator.len() == lines && user.denominator.len() == lines,
         "lines of the user's row"
     );
-    for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
-        let item = item as usize;
-        let range = item * lines..(item + 1) * lines;
-        let row = &items.rows[range.clone()];
-        let mut sums = T::Line::default();
-        for (p, q) in user.row.iter().zip(row) {
-            let (sums, p, q) = (sums.lanes_mut(), p.lanes(), q.lanes());
-            for lane in 0..T::LANES {
-                sums[lane] += q[lane] * p[lane];
-            }
-        }
-        let product = halved(sums.lanes_mut(), T::LANES).to_f64();
-        let estimate = sweep.mean + *user.bias + items.biases[item] + product;
-        if sweep.biased {
-            let error = rating - estimate;
-            *user.bias = sweep.user_bias.step(*user.bias, error);
-            items.biases[item] = sweep.item_bias.step(items.biases[item], error);
-        }
-        let (rating, estimate) = (T::from_f64(rating), T::from_f64(estimate));
-        let gathered = user.numerator.iter_mut().zip(user.denominator.iter_mut());
-        let of_item = items.numerators[range.clone()].iter_mut().zip(&mut items.denominators[range]);
-        for (((p, q), (up, down)), (item_up, item_down)) in user.row.iter().zip(row).zip(gathered).zip(of_item) {
-            let (p, q, up, down) = (p.lanes(), q.lanes(), up.lanes_mut(), down.lanes_mut());
-            let (item_up, item_down) = (item_up.lanes_mut(), item_down.lanes_mut());
-            for lane in 0..T::LANES {
-                up[lane] += q[lane] * rating;
-                down[lane] += q[lane] * estimate;
-                item_up[lane] += p[lane] * rating;
-                item_down[lane] += p[lane] * estimate;
+    let all = lines * items.biases.len();
+    assert!(
+        items.rows.len() == all && items.numerators.len() == all && items.denominators.len() == all,
+        "lines of all item rows"
+    );
+    // SAFETY: `isa` is available.
+    unsafe { T::work(isa, Gather { sweep, rated, user, items }) }
+}
+
+/// The loop nest over one user's ratings.
+struct Gather<'a, 'b, 'c, T: Factor> {
+    sweep: &'a Sweep,
+    rated: UserRatings<'a>,
+    user: &'a mut User<'b, T>,
+    items: &'a mut Items<'c, T>,
+}
+
+impl<T: Factor> Work<T> for Gather<'_, '_, '_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>>(self) {
+        let Self { sweep, rated, user, items } = self;
+        let length = sweep.lines * T::LANES;
+        let p = user.row.as_ptr().cast::<T>();
+        let (up, down) = (user.numerator.as_mut_ptr().cast::<T>(), user.denominator.as_mut_ptr().cast::<T>());
+        for (&item, &rating) in rated.items.iter().zip(rated.ratings) {
+            let bias = &mut items.biases[item as usize];
+            let place = item as usize * length;
+            // SAFETY: the item has a bias, and so a row of `length` elements in all three arrays; so has the user. No two
+            // of these overlap, and `length` is a multiple of the lanes of a register.
+            unsafe {
+                let q = items.rows.as_ptr().cast::<T>().add(place);
+                let item_up = items.numerators.as_mut_ptr().cast::<T>().add(place);
+                let item_down = items.denominators.as_mut_ptr().cast::<T>().add(place);
+                let estimate = sweep.mean + *user.bias + *bias + product::<V>(q, p, length);
+                if sweep.biased {
+                    let error = rating - estimate;
+                    *user.bias = sweep.user_bias.step(*user.bias, error);
+                    *bias = sweep.item_bias.step(*bias, error);
+                }
+                let (rating, estimate) = (splat::<V>(rating), splat::<V>(estimate));
+                let mut at = 0;
+                while at < length {
+                    let (own, other) = (V::load(p.add(at)), V::load(q.add(at)));
+                    other.multiply_add(rating, V::load(up.add(at))).store(up.add(at));
+                    other.multiply_add(estimate, V::load(down.add(at))).store(down.add(at));
+                    own.multiply_add(rating, V::load(item_up.add(at))).store(item_up.add(at));
+                    own.multiply_add(estimate, V::load(item_down.add(at))).store(item_down.add(at));
+                    at += V::LANES;
+                }
             }
         }
     }
@@ -100,19 +131,6 @@ fn multiply_body<T: Factor>(row: &mut [T::Line], numerator: &[T::Line], denomina
             value[lane] = if old == T::ZERO { T::ZERO } else { new };
         }
     }
-}
-
-for_each_isa! {
-    /// Gathers numerators and denominators over one user's ratings, in order, and steps the biases.
-    ///
-    /// # Panics
-    /// When a row does not have `lines` lines, or an item has no row.
-    pub fn sweep<T: Factor>(
-        sweep: &Sweep,
-        rated: UserRatings<'_>,
-        user: &mut User<'_, T>,
-        items: &mut Items<'_, T>,
-    ) = sweep_body::<T>;
 }
 
 for_each_isa! {
