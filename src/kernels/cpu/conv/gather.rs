@@ -14,6 +14,7 @@
 //! Output pixel `first + i * step` of a phase reads source pixels `i * stride + offset` for each tap's offset, along each
 //! axis. An image is a volume of one plane. Multiply-add units limit the speed.
 
+use super::strip::Strip;
 use super::{BLOCK_ELEMENTS, copy_padded};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
@@ -28,6 +29,10 @@ use std::ops::Range;
 const CHUNK_WORK: usize = 75_000;
 /// Rows of weights that a stretch reads.
 const STRETCH: usize = 1024;
+/// Steps of a reduction that make strips of two registers faster than tiles.
+const SHORT: usize = 48;
+/// Pixels of a row that make it a strip.
+const STRIP: usize = 8;
 /// Elements of weights that a chunk packs.
 const PACK_ELEMENTS: usize = 32 * 1024;
 
@@ -107,9 +112,11 @@ struct Image<'a, T> {
 /// What the pixels of one phase and block have in common.
 struct Pixels<'a, T> {
     image: &'a Image<'a, T>,
-    /// Where each pixel's source and output are.
+    /// Where each pixel's source and output are; of strips, each row's first.
     a_rows: &'a [isize],
     c_rows: &'a [isize],
+    /// The pixels of each row, if they are computed as strips, and how far apart their sources and outputs are.
+    strip: Option<[usize; 3]>,
     weights: &'a [T],
     target: Target<'a, T>,
 }
@@ -386,6 +393,12 @@ impl Gather {
         let kernel_planes = if all_rows * kernel_columns == 0 { 0 } else { kernel_planes };
         let used_planes = || (0..kernel_planes).filter(inside);
         let count = used_planes().count() * kernel_rows.len() * kernel_columns;
+        let short = phase.offsets.len() * geometry.depth() <= SHORT;
+        let narrow = geometry.out_group() <= T::tiles(isa).lanes * (1 + usize::from(short));
+        let steps = [geometry.stride[2] * channels, geometry.step[2] * geometry.out_channels];
+        let strip = (narrow && across.len() >= STRIP).then_some([across.len(), steps[0], steps[1]]);
+        let listed = if strip.is_some() { across.start..across.start + 1 } else { across };
+        let pixels = down.len() * listed.len();
         workspace::with(2 * pixels, |rows: &mut [isize]| {
             workspace::with(2 * count, |taps: &mut [Tap]| {
                 let (a_rows, c_rows) = rows.split_at_mut(pixels);
@@ -394,14 +407,14 @@ impl Gather {
                     // Before a tap is added, this may lie outside of the image.
                     let y = (i * geometry.stride[1]) as isize - image.origin[1];
                     let out_row = (phase.first[1] + i * geometry.step[1]) * out_width + phase.first[2];
-                    for j in across.clone() {
+                    for j in listed.clone() {
                         let x = (j * geometry.stride[2]) as isize - image.origin[2];
                         a_rows[pixel] = (y * image.width as isize + x) * channels as isize;
                         c_rows[pixel] = ((out_row + j * geometry.step[2]) * geometry.out_channels) as isize;
                         pixel += 1;
                     }
                 }
-                let pixels = Pixels { image, a_rows, c_rows, weights, target };
+                let pixels = Pixels { image, a_rows, c_rows, strip, weights, target };
                 let (taps, scaled) = taps.split_at_mut(count);
                 let mut next = taps.iter_mut();
                 for plane in used_planes() {
@@ -509,6 +522,30 @@ impl Gather {
                 (true, false) => pixels.target.start.wrapping_add(out_start + column),
                 (true, true) => std::ptr::null(),
             };
+            let activation = if stretch.last { geometry.epilogue.activation } else { Activation::Linear };
+            if let Some([count, a_step, c_step]) = pixels.strip {
+                for (&a_row, &c_row) in pixels.a_rows.iter().zip(pixels.c_rows) {
+                    let strip = Strip {
+                        a: a.wrapping_offset(a_row),
+                        a_step,
+                        taps,
+                        run: stretch.piece.len(),
+                        b: b.wrapping_add(column - columns.start),
+                        b_step,
+                        c: c.wrapping_offset(c_row),
+                        c_step,
+                        count,
+                        columns: width,
+                        bias,
+                        start: if start.is_null() { start } else { start.wrapping_offset(c_row) },
+                        activation,
+                    };
+                    // SAFETY: by this function's contract.
+                    unsafe { T::work(isa, &strip) }
+                }
+                column += width;
+                continue;
+            }
             for rows in row_tiles(pixels.a_rows.len(), tiles.rows_for(vectors)) {
                 let tile = Tile {
                     a,
@@ -523,7 +560,7 @@ impl Gather {
                     columns: width,
                     bias,
                     start,
-                    activation: if stretch.last { geometry.epilogue.activation } else { Activation::Linear },
+                    activation,
                 };
                 // SAFETY: by this function's contract.
                 unsafe { T::tile(isa, rows.len(), vectors, &tile) }

@@ -22,6 +22,7 @@ mod depthwise_row;
 mod depthwise_weights;
 mod forward;
 mod gather;
+mod strip;
 mod winograd;
 
 use std::ops::Range;
