@@ -147,7 +147,8 @@ class Layer(LayerState, backend.Operation):
     _build_shapes_dict: dict[str, Any] | None
     _convert_input_args: bool
     _allow_non_tensor_positional_args: bool
-    _called: bool
+    _called: bool = False
+    _edits: int = 0
     _losses: list[Any]
     _auto_config: dict[str, Any] | None
     autocast: bool
@@ -221,6 +222,7 @@ class Layer(LayerState, backend.Operation):
         keep("_input_spec", None)
         keep("_losses", [])
         keep("_called", False)
+        keep("_edits", 0)
         keep("built", False)
         keep("autocast", autocast)
         signature = signature_of(self.call)
@@ -236,6 +238,10 @@ class Layer(LayerState, backend.Operation):
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, self._tracker.track(value))
+        if self._called and not name.startswith("_"):
+            # A model that is called as one program takes notice.
+            object.__setattr__(self, "_edits", self._edits + 1)
+            backend.structure_changed()
 
     def __delattr__(self, name: str) -> None:
         value = self.__dict__.get(name)
@@ -532,6 +538,11 @@ class Layer(LayerState, backend.Operation):
         if _context.watch is not None:
             return _context.watch.layer(self, args, kwargs)
         return self.call(*args, **kwargs)
+
+    @staticmethod
+    def _is_plain_call() -> bool:
+        """Whether a call of this thread is no other layer's, nor watched, nor part of training."""
+        return _context.depth == 0 and _context.training is None and _context.watch is None
 
     @staticmethod
     def _watch_calls(watch: Any) -> None:

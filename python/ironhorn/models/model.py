@@ -52,10 +52,24 @@ class Model(Trainer, Layer):
         else:
             Layer.__init__(self, *args, **kwargs)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the model on tensors or arrays: as one program where that makes no difference, see `WholeCall`."""
+        if len(args) == 1 and not kwargs:
+            whole = self.__dict__.get("_whole_call")
+            if whole is None:
+                from ironhorn.models.whole_call import WholeCall
+
+                whole = WholeCall(self)
+                object.__setattr__(self, "_whole_call", whole)
+            outputs = whole(args[0])
+            if outputs is not NotImplemented:
+                return outputs
+        return super().__call__(*args, **kwargs)
+
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy or pickle keeps: not the programs, which are traced anew."""
         state = super().__getstate__()
-        for name in ("_step_functions", "_ready_to_predict", "_trained_by", "_fit_position"):
+        for name in ("_step_functions", "_ready_to_predict", "_whole_call", "_trained_by", "_fit_position"):
             state.pop(name, None)
         return state
 
