@@ -32,6 +32,12 @@ pub trait Kernel: Send + Sync {
         None
     }
 
+    /// Whether the phases that prepare are left out where what they make would not be kept. Prepared memory is empty then, and
+    /// later phases read all inputs.
+    fn prepares_to_keep(&self) -> bool {
+        false
+    }
+
     /// Computes one chunk of one phase.
     ///
     /// # Safety

@@ -96,12 +96,15 @@ pub(super) fn arrange(drafts: Vec<Draft>, buffers: &mut [Buffer], constants: &[A
         let scratch_bytes = draft.kernel.scratch();
         let (preparing, prepared_bytes) =
             draft.kernel.prepare().map_or((0, 0), |prepare| (prepare.phases, prepare.bytes));
+        let left_out = draft.part == Part::Whole && draft.kernel.prepares_to_keep();
+        let prepared_bytes = if left_out { 0 } else { prepared_bytes };
         let place = |buffer: usize| buffers[buffer].place;
         let scratch_bytes = if draft.part == Part::Preparing { 0 } else { scratch_bytes };
         let scratch = own(scratch_bytes);
         let prepared = draft.prepared.map_or_else(|| own(prepared_bytes), place);
         let mut phases = draft.kernel.phases();
         match draft.part {
+            Part::Whole if left_out => phases[..preparing].fill(0),
             Part::Whole => {}
             Part::Preparing => phases[preparing..].fill(0),
             Part::Prepared => phases[..preparing].fill(0),

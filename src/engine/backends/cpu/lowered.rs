@@ -12,6 +12,7 @@ pub struct Lowered {
     cost: Cost,
     in_place: Vec<usize>,
     prepare: Option<Prepare>,
+    prepares_to_keep: bool,
     body: Body,
 }
 
@@ -24,6 +25,7 @@ impl Lowered {
             cost: Cost::default(),
             in_place: Vec::new(),
             prepare: None,
+            prepares_to_keep: false,
             body: Box::new(body),
         }
     }
@@ -45,6 +47,13 @@ impl Lowered {
     #[must_use]
     pub fn prepare(mut self, prepare: Prepare) -> Lowered {
         self.prepare = (prepare.bytes > 0).then_some(prepare);
+        self
+    }
+
+    /// Leaves out the phases that prepare where their inputs change in every run: see [`Kernel::prepares_to_keep`].
+    #[must_use]
+    pub fn only_to_keep(mut self) -> Lowered {
+        self.prepares_to_keep = true;
         self
     }
 
@@ -73,6 +82,10 @@ impl Kernel for Lowered {
 
     fn prepare(&self) -> Option<&Prepare> {
         self.prepare.as_ref()
+    }
+
+    fn prepares_to_keep(&self) -> bool {
+        self.prepares_to_keep
     }
 
     unsafe fn run(&self, phase: usize, chunk: usize, io: &Io) -> Result<()> {

@@ -39,8 +39,9 @@ pub fn lower(isa: Isa, op: &MatMul, inputs: &[Spec], outputs: &[Spec]) -> Loweri
         c: Output { row_stride: n, batch_stride: m * n },
     };
     let (epilogue, in_place) = (op.epilogue, op.epilogue.positions().1);
-    let kernel =
-        Gemm::new(shape, gemm::Epilogue { accumulate: false, activation: epilogue.activation }).packing_ahead();
+    // Weights that stay are packed once; others by the chunks that read them, while they are in the cache.
+    let kernel = Gemm::new(shape, gemm::Epilogue { accumulate: false, activation: epilogue.activation });
+    let ahead = kernel.clone().packing_ahead();
     let (a_len, b_len, c_len) =
         (inputs[0].shape.elements()?, inputs[1].shape.elements()?, outputs[0].shape.elements()?);
     let residual = if epilogue.residual { c_len } else { 0 };
@@ -48,33 +49,33 @@ pub fn lower(isa: Isa, op: &MatMul, inputs: &[Spec], outputs: &[Spec]) -> Loweri
     let cost = Cost { flops: 2.0 * (batch * m * n * k) as f64, bytes };
     floats!(outputs[0].dtype, T => {
         let (chunks, finish, scratch) = (kernel.chunks(), kernel.finish_chunks(), kernel.scratch::<T>());
-        let (packing, packed) = (kernel.prepare_chunks(), kernel.prepared_elements());
+        let (packing, packed) = (ahead.prepare_chunks(), ahead.prepared_elements());
         // What is packed depends on B and on how it is read.
         let prepare = Prepare { inputs: vec![1], phases: 1, bytes: packed * size_of::<T>(), layout: Vec::new() };
         let run = move |phase: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`.
             unsafe {
                 if phase == 0 {
-                    kernel.prepare::<T>(isa, chunk, io.input::<T>(1, b_len), io.prepared::<T>());
+                    ahead.prepare::<T>(isa, chunk, io.input::<T>(1, b_len), io.prepared::<T>());
                     return Ok(());
                 }
                 let addends = addends::<T>(epilogue, io, n, c_len);
                 let c = io.output::<T>(0, c_len);
                 if phase == 1 {
                     let a = io.input::<T>(0, a_len);
-                    let b = if packed > 0 {
-                        std::slice::from_raw_parts(io.prepared::<T>().as_ptr().cast_const(), packed)
+                    if io.prepared_bytes > 0 {
+                        let b = std::slice::from_raw_parts(io.prepared::<T>().as_ptr().cast_const(), packed);
+                        ahead.run::<T>(isa, chunk, a, b, addends, c, io.scratch::<T>());
                     } else {
-                        io.input::<T>(1, b_len)
-                    };
-                    kernel.run::<T>(isa, chunk, a, b, addends, c, io.scratch::<T>());
+                        kernel.run::<T>(isa, chunk, a, io.input::<T>(1, b_len), addends, c, io.scratch::<T>());
+                    }
                 } else {
                     kernel.finish::<T>(isa, chunk, addends, c, io.scratch::<T>());
                 }
             }
             Ok(())
         };
-        let lowered = Lowered::new(packing, run).then(chunks).then(finish).prepare(prepare).scratch(scratch).cost(cost);
+        let lowered = Lowered::new(packing, run).then(chunks).then(finish).prepare(prepare).only_to_keep().scratch(scratch).cost(cost);
         Ok(Some(lowered.in_place(in_place.into_iter().collect())))
     })
 }

@@ -50,7 +50,7 @@ pub unsafe fn pack_panel<T: Compute>(
 }
 
 macro_rules! transpose {
-    ($(#[$meta:meta])* $name:ident, $t:ty, $block:literal, $block_kernel:ident) => {
+    ($(#[$meta:meta])* $name:ident, $t:ty, $narrow:literal $narrow_kernel:ident, $wide:literal $wide_kernel:ident) => {
         $(#[$meta])*
         ///
         /// # Safety
@@ -66,18 +66,23 @@ macro_rules! transpose {
         ) {
             // SAFETY: by this function's contract; blocks and edges stay inside of the two matrices.
             unsafe {
-                let blocked = cfg!(target_arch = "x86_64") && matches!(isa, Isa::Avx2 | Isa::Avx512);
+                let block = match isa {
+                    Isa::Avx512 => $wide,
+                    Isa::Avx2 => $narrow,
+                    _ => 1,
+                };
                 let [whole_rows, whole_columns] =
-                    if blocked { [rows - rows % $block, columns - columns % $block] } else { [0, 0] };
+                    if block > 1 { [rows - rows % block, columns - columns % block] } else { [0, 0] };
                 #[cfg(target_arch = "x86_64")]
-                for column in (0..whole_columns).step_by($block) {
-                    for row in (0..whole_rows).step_by($block) {
-                        x86::$block_kernel(
-                            from.add(row * from_stride + column),
-                            from_stride,
-                            to.add(column * to_stride + row),
-                            to_stride,
-                        );
+                for column in (0..whole_columns).step_by(block) {
+                    for row in (0..whole_rows).step_by(block) {
+                        let from = from.add(row * from_stride + column);
+                        let to = to.add(column * to_stride + row);
+                        if block == $wide {
+                            x86::$wide_kernel(from, from_stride, to, to_stride);
+                        } else {
+                            x86::$narrow_kernel(from, from_stride, to, to_stride);
+                        }
                     }
                 }
                 for column in 0..columns {
@@ -91,9 +96,9 @@ macro_rules! transpose {
     };
 }
 transpose!(/// Transposes a matrix of `f32`.
-    transpose_f32, f32, 8, transpose_8x8);
+    transpose_f32, f32, 8 transpose_8x8, 16 transpose_16x16);
 transpose!(/// Transposes a matrix of `f64`.
-    transpose_f64, f64, 4, transpose_4x4);
+    transpose_f64, f64, 4 transpose_4x4, 8 transpose_8x8_f64);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -121,6 +126,56 @@ mod x86 {
                 _mm256_storeu_ps(to.add(to_stride), _mm256_shuffle_ps::<0xEE>(t0, t2));
                 _mm256_storeu_ps(to.add(2 * to_stride), _mm256_shuffle_ps::<0x44>(t1, t3));
                 _mm256_storeu_ps(to.add(3 * to_stride), _mm256_shuffle_ps::<0xEE>(t1, t3));
+            }
+        }
+    }
+
+    /// # Safety
+    /// AVX-512 is available; both 16 x 16 blocks are valid.
+    #[target_feature(enable = "avx512f,avx512dq")]
+    pub unsafe fn transpose_16x16(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            for column in [0, 4, 8, 12] {
+                // Four elements each of rows i, i + 4, i + 8 and i + 12 side by side.
+                let four = |row: usize| {
+                    let quarter = |row: usize| _mm_loadu_ps(from.add(row * from_stride + column));
+                    let whole = _mm512_castps128_ps512(quarter(row));
+                    let whole = _mm512_insertf32x4::<1>(whole, quarter(row + 4));
+                    let whole = _mm512_insertf32x4::<2>(whole, quarter(row + 8));
+                    _mm512_insertf32x4::<3>(whole, quarter(row + 12))
+                };
+                let [r0, r1, r2, r3] = [four(0), four(1), four(2), four(3)];
+                let [t0, t1] = [_mm512_unpacklo_ps(r0, r1), _mm512_unpackhi_ps(r0, r1)];
+                let [t2, t3] = [_mm512_unpacklo_ps(r2, r3), _mm512_unpackhi_ps(r2, r3)];
+                let to = to.add(column * to_stride);
+                _mm512_storeu_ps(to, _mm512_shuffle_ps::<0x44>(t0, t2));
+                _mm512_storeu_ps(to.add(to_stride), _mm512_shuffle_ps::<0xEE>(t0, t2));
+                _mm512_storeu_ps(to.add(2 * to_stride), _mm512_shuffle_ps::<0x44>(t1, t3));
+                _mm512_storeu_ps(to.add(3 * to_stride), _mm512_shuffle_ps::<0xEE>(t1, t3));
+            }
+        }
+    }
+
+    /// # Safety
+    /// AVX-512 is available; both 8 x 8 blocks are valid.
+    #[target_feature(enable = "avx512f,avx512dq")]
+    pub unsafe fn transpose_8x8_f64(from: *const f64, from_stride: usize, to: *mut f64, to_stride: usize) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            for column in [0, 2, 4, 6] {
+                // Two elements each of rows i, i + 2, i + 4 and i + 6 side by side.
+                let four = |row: usize| {
+                    let quarter = |row: usize| _mm_loadu_pd(from.add(row * from_stride + column));
+                    let whole = _mm512_castpd128_pd512(quarter(row));
+                    let whole = _mm512_insertf64x2::<1>(whole, quarter(row + 2));
+                    let whole = _mm512_insertf64x2::<2>(whole, quarter(row + 4));
+                    _mm512_insertf64x2::<3>(whole, quarter(row + 6))
+                };
+                let [r0, r1] = [four(0), four(1)];
+                let to = to.add(column * to_stride);
+                _mm512_storeu_pd(to, _mm512_unpacklo_pd(r0, r1));
+                _mm512_storeu_pd(to.add(to_stride), _mm512_unpackhi_pd(r0, r1));
             }
         }
     }
