@@ -15,7 +15,6 @@ use ironhorn_engine::recommend::slope_one::deviations;
 use ironhorn_engine::recommend::start::Start;
 use ironhorn_engine::recommend::svd_blocks::SvdBlocks;
 use ironhorn_engine::recommend::svdpp::{Svdpp, SvdppOptions};
-use ironhorn_engine::recommend::svdpp_blocks::SvdppBlocks;
 use ironhorn_engine::recommend::{Monitor, Progress, Ratings, Svd, SvdOptions, Task};
 use ironhorn_engine::runtime::cancel::Interrupt;
 use ironhorn_kernels::cpu::factor::Rate;
@@ -243,7 +242,7 @@ impl RecommenderFit {
     }
 
     /// SVD++; rates of user biases, item biases, user, item and implicit factors. What each user has rated is taken from
-    /// `neighbors`, which only a fit in one block has beside `by_user`.
+    /// `neighbors`. There are no blocks: each rating moves rows of all items of its user.
     #[staticmethod]
     #[pyo3(signature = (by_user, neighbors, begin, implicit_factors, mean, *, learning_rates, regularizations))]
     fn svdpp(
@@ -256,19 +255,18 @@ impl RecommenderFit {
         learning_rates: [f64; 5],
         regularizations: [f64; 5],
     ) -> PyResult<Self> {
-        let (start, single, blocks) = (begin.start()?, begin.single, begin.blocks);
+        let (start, single) = (begin.start()?, begin.single);
         let implicit = implicit_factors.as_slice()?;
         let options = SvdppOptions { mean, rates: rates(learning_rates, regularizations) };
-        if blocks != 1 && !Arc::ptr_eq(&by_user.ratings, &neighbors.ratings) {
-            return Err(PyValueError::new_err("svdpp: a fit in blocks takes all ratings of its users"));
+        if begin.blocks != 1 {
+            return Err(PyValueError::new_err("svdpp: there is no fit in blocks"));
         }
         let task = enter(py, |_| {
             let (ratings, neighbors) = (by_user.ratings.clone(), neighbors.ratings.clone());
-            match (single, blocks) {
-                (false, 1) => Svdpp::<f64>::new(ratings, neighbors, options, &start, implicit).map(boxed),
-                (true, 1) => Svdpp::<f32>::new(ratings, neighbors, options, &start, implicit).map(boxed),
-                (false, _) => SvdppBlocks::<f64>::new(&ratings, options, &start, implicit, blocks).map(boxed),
-                (true, _) => SvdppBlocks::<f32>::new(&ratings, options, &start, implicit, blocks).map(boxed),
+            if single {
+                Svdpp::<f32>::new(ratings, neighbors, options, &start, implicit).map(boxed)
+            } else {
+                Svdpp::<f64>::new(ratings, neighbors, options, &start, implicit).map(boxed)
             }
         })?;
         Ok(Self::of(task))

@@ -105,11 +105,6 @@ impl Cells {
         &self.ratings[user_block * self.blocks + item_block]
     }
 
-    /// How many users there are in a block.
-    pub fn users_of(&self, block: usize) -> usize {
-        size(self.n_users, self.blocks, block)
-    }
-
     /// Calls `work(user block, item block)` for the cells of these shifts, side by side where they share no block.
     ///
     /// # Errors
@@ -197,7 +192,6 @@ pub(super) mod tests {
         for blocks in [1, 2, 3, 7, 40] {
             let cells = Cells::new(&ratings(), blocks).unwrap();
             assert_eq!(cells.ratings.iter().map(Ratings::len).sum::<usize>(), 500);
-            assert_eq!((0..blocks).map(|block| cells.users_of(block)).sum::<usize>(), 31);
             let (rows, biases) = (start(31, 5), start(31, 1));
             assert_eq!(gather(&cells.deal_users::<f64>(&rows, &biases).unwrap(), 5), (rows, biases));
         }

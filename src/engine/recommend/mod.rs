@@ -22,7 +22,6 @@ pub mod start;
 pub mod svd;
 pub mod svd_blocks;
 pub mod svdpp;
-pub mod svdpp_blocks;
 
 pub use fit::{Monitor, Progress, Task};
 pub use ratings::Ratings;

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ironhorn._core import RatingEstimator, RatingTable, RecommenderFit
+from ironhorn.errors import UnsupportedError
 
 from ..utils import RandomSeed, get_rng
 from . import folding
@@ -179,8 +180,8 @@ class SVDpp(FactorAlgo):
         verbose: Whether to print each epoch.
         cache_ratings: Trades memory for speed in Surprise. Here ratings are always held as arrays, so that both values
             mean the same.
-        n_threads: In how many blocks to fit, see `SVD`. What a user's ratings in one block of items do to the implicit
-            factors of other blocks is done when these are visited.
+        n_threads: Only 1: every rating moves the implicit factors of all items of its user, so that no two users can be
+            fitted side by side. `cross_validate` and searches run several fits at a time.
         dtype: 'float64' or 'float32', see `SVD`.
 
     Attributes:
@@ -225,6 +226,12 @@ class SVDpp(FactorAlgo):
         dtype: Any = "float64",
     ) -> None:
         super().__init__(n_threads, dtype)
+        if self.n_threads > 1:
+            raise UnsupportedError(
+                f"SVDpp(n_threads={n_threads}): every rating moves the implicit factors of all items of its user, so a "
+                "fit runs on one thread. Leave n_threads out; n_jobs of cross_validate and searches runs several fits "
+                "at once."
+            )
         self.n_factors = n_factors
         self.n_epochs = n_epochs
         self.init_mean = init_mean
@@ -335,7 +342,7 @@ class NMF(FactorAlgo):
         random_state: As for `SVD`; factors of users are drawn before those of items.
         verbose: Whether to print each epoch.
         n_threads: In how many blocks to fit, see `SVD`. Without biases only the order of sums differs: estimates are
-            those of one thread but for rounding.
+            those of one thread but for rounding. With biases a fit that is not stable by itself differs more.
         dtype: 'float64' or 'float32', see `SVD`.
 
     Attributes:
