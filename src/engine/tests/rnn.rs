@@ -15,6 +15,9 @@ use ironhorn_engine::ops::{Graph, Value};
 use ironhorn_engine::program::Program;
 use ironhorn_engine::program::evaluate::evaluate_op;
 use ironhorn_engine::program::passes;
+use ironhorn_engine::runtime::cancel::Interrupt;
+use ironhorn_engine::runtime::compiled::Compiled;
+use ironhorn_engine::runtime::variable::Variable;
 use ironhorn_kernels::cpu::rnn::Activation;
 
 fn sequence<R: Recurrence>(recurrence: R, bits: usize) -> Sequence<R> {
@@ -192,7 +195,7 @@ fn batch_and_time_may_be_symbols_and_inference_saves_nothing() {
         let inputs = operands(&lstm, batch, time, 2, 3);
         let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.sizes().to_vec()).collect();
         let plan = ironhorn_engine::program::Plan::new(&program, &sizes).unwrap();
-        assert!(plan.arena_bytes <= plan.steps[0].scratch_bytes.next_multiple_of(64), "only the packed weights");
+        assert!(plan.arena_bytes <= plan.steps[0].prepared_bytes.next_multiple_of(64), "only the packed weights");
         let last = ironhorn_engine::program::evaluate::evaluate(&program, &inputs).unwrap();
         assert_eq!(doubles(&last[0]), doubles(&evaluate_op(&lstm.clone().into(), &inputs).unwrap()[1]));
     }
@@ -229,4 +232,43 @@ fn errors_name_what_does_not_fit() {
         evaluate_op(&gru.into(), &inputs).unwrap_err().message(),
         "gru: the bias must have shape (2, 15) beside sequences of shape (2, 3, 4), got (15,)"
     );
+}
+
+/// Weights that are variables are packed once, and again when one of them was assigned.
+fn check_prepared<R: Recurrence>(sequence: &Sequence<R>) {
+    let mut operands = operands(sequence, 3, 4, 5, 17);
+    let op = R::op(sequence.clone());
+    let weights = sequence.kernel()..sequence.bias().unwrap_or(sequence.recurrent()) + 1;
+    let mut graph = Graph::new();
+    let values: Vec<Value> = operands
+        .iter()
+        .enumerate()
+        .map(|(i, array)| if weights.contains(&i) { graph.variable(array.spec()) } else { graph.input(array.spec()) })
+        .collect();
+    let y = graph.append(op.clone(), &values).unwrap()[0];
+    let variables = operands[weights.clone()].iter().map(|array| Variable::new(array.clone())).collect();
+    let compiled = Compiled::new(Program::new(graph, vec![y], Vec::new()), variables, "test").unwrap();
+    let others: Vec<usize> = (0..operands.len()).filter(|i| !weights.contains(i)).collect();
+    let sizes: Vec<Vec<usize>> = others.iter().map(|&i| operands[i].sizes().to_vec()).collect();
+    assert_eq!(compiled.plan(&sizes).unwrap().steps[0].phases[0], 0, "weights are packed in every run");
+    for changed in std::iter::once(None).chain(weights.clone().map(Some)) {
+        if let Some(changed) = changed {
+            operands[changed] = Numbers(50).float64(operands[changed].sizes());
+            compiled.variables()[changed - weights.start].set(operands[changed].clone()).unwrap();
+        }
+        let wanted = evaluate_op(&op, &operands).unwrap();
+        let inputs: Vec<Array> = others.iter().map(|&i| operands[i].clone()).collect();
+        for _ in 0..2 {
+            let mut never = || false;
+            let found = compiled.run(&inputs, &mut Interrupt::new(&mut never)).unwrap();
+            assert_eq!(found[0].bytes(), wanted[0].bytes(), "{sequence:?} after a change of {changed:?}");
+        }
+    }
+}
+
+#[test]
+fn packed_weights_follow_variables() {
+    for bits in [0, 1] {
+        for_every_cell!(bits, check_prepared);
+    }
 }

@@ -4,7 +4,7 @@ use ironhorn_kernels::cpu::disjoint::Disjoint;
 use ironhorn_kernels::cpu::rnn::{Backward, Forward, Gradients, Inputs, Outputs, Saved, Shape, WeightGradients};
 use ironhorn_kernels::cpu::simd::Isa;
 
-use super::{Cost, Io, Lowered, Lowering, floats};
+use super::{Cost, Io, Lowered, Lowering, Prepare, floats};
 use crate::core::{Result, Spec};
 use crate::ops::rnn::sequence::{HIDDEN, Recurrence, Sequence, SequenceGradient, X};
 
@@ -108,14 +108,17 @@ pub fn forward<R: Recurrence>(isa: Isa, op: &Sequence<R>, specs: &[Spec], output
     let kernel = Forward::new(shape);
     let cost = cost(&shape, specs, outputs, 1.0)?;
     floats!(outputs[0].dtype, T => {
-        let (prepare, chunks, scratch) = (kernel.prepare_chunks(), kernel.chunks(), kernel.scratch::<T>());
+        let (packing, chunks) = (kernel.prepare_chunks(), kernel.chunks());
+        // Packed weights are cut by features and units.
+        let inputs = [operands.kernel, operands.recurrent].into_iter().chain(operands.bias).collect();
+        let prepare = Prepare { inputs, phases: 1, bytes: kernel.scratch::<T>(), layout: Vec::new() };
         let run = move |phase: usize, chunk: usize, io: &Io| {
             // SAFETY: by the contract of `Kernel::run`.
             unsafe {
                 if phase == 0 {
                     let (weights, recurrent) = operands.weights::<T>(io);
                     let bias = operands.bias.map(|bias| io.input::<T>(bias, shape.bias()));
-                    kernel.prepare(chunk, weights, recurrent, bias, io.scratch::<T>());
+                    kernel.prepare(chunk, weights, recurrent, bias, io.prepared::<T>());
                 } else {
                     let (state, sequence) = (operands.state(), operands.sequence());
                     let outputs = Outputs {
@@ -125,12 +128,12 @@ pub fn forward<R: Recurrence>(isa: Isa, op: &Sequence<R>, specs: &[Spec], output
                         gates: wanted(io, gates, shape.cell.saved() * sequence),
                         memories: wanted(io, memories, sequence),
                     };
-                    kernel.run(isa, chunk, &operands.inputs(io), &outputs, io.scratch::<T>());
+                    kernel.run(isa, chunk, &operands.inputs(io), &outputs, io.prepared::<T>());
                 }
             }
             Ok(())
         };
-        Ok(Some(Lowered::new(prepare, run).then(chunks).scratch(scratch).cost(cost)))
+        Ok(Some(Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost)))
     })
 }
 
