@@ -305,6 +305,7 @@ def test_every_native_op_is_reached() -> None:
         "elementwise",
         "fused_elementwise",
         "dim_value",
+        "max_pool_places",
         "max_pool_select",
         "gather_nd",
         "host_call",

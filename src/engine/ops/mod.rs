@@ -215,6 +215,8 @@ registry! {
     Pool => nn::pool::Pool,
     MaxPoolGrad => nn::pool::MaxPoolGrad,
     MaxPoolSelect => nn::pool::MaxPoolSelect,
+    MaxPoolPlaces => nn::pool::MaxPoolPlaces,
+    MaxPoolPlacesGrad => nn::pool::MaxPoolPlacesGrad,
     AveragePoolGrad => nn::pool::AveragePoolGrad,
     Resample => nn::resample::Resample,
     ResampleGrad => nn::resample::ResampleGrad,

@@ -13,7 +13,7 @@ use ironhorn_engine::program::passes;
 use ironhorn_engine::program::verify::verify;
 use ironhorn_engine::program::{Program, show};
 use ironhorn_kernels::cpu::elementwise::Scalar;
-use programs::op;
+use programs::{Ints, op};
 
 fn count(program: &Program, name: &str) -> usize {
     program.graph.nodes.iter().filter(|node| node.op.name() == name).count()
@@ -58,6 +58,43 @@ fn normalisations_take_in_what_surrounds_them() {
         let wanted = evaluate(&program, &inputs).unwrap();
         for (i, (a, b)) in evaluate(&fused, &inputs).unwrap().iter().zip(&wanted).enumerate() {
             assert_eq!(common::doubles(a), common::doubles(b), "output {i}, {rows} rows");
+        }
+    }
+}
+
+/// A maximum over windows of a relu, with a bias before it: the gradients of input and bias by places, and not a bit of the
+/// former changes. Windows that overlap, and one without a relu.
+#[test]
+fn maxima_remember_their_places() {
+    let mut numbers = Numbers(12);
+    for (window, stride, relu) in [(2, 2, true), (3, 2, true), (2, 2, false)] {
+        let mut graph = Graph::new();
+        let image = vec![Dim::fresh(), Dim::Known(7), Dim::Known(6), Dim::Known(5)];
+        let x = graph.input(Spec::new(Shape(image), DType::Float32));
+        let bias = graph.input(Spec::known(&[5], DType::Float32));
+        let sum = graph.add(x, bias).unwrap();
+        let source = if relu { graph.elementwise(Scalar::Relu, &[sum]).unwrap() } else { sum };
+        let (size, strides) = (Ints(vec![window, window]), Ints(vec![stride, stride]));
+        let pool = op("pool", &[("kind", programs::text("max")), ("window", size), ("strides", strides)]);
+        let y = graph.apply(pool, &[source]).unwrap();
+        let square = graph.mul(y, y).unwrap();
+        let loss = graph.apply(op("reduce", &[("kind", programs::text("sum"))]), &[square]).unwrap();
+        let found = gradients(&mut graph, &[(loss, None)], &[x, bias]).unwrap();
+        let outputs: Vec<Value> = [y].into_iter().chain(found.into_iter().flatten()).collect();
+        let program = Program::new(graph, outputs, Vec::new());
+        let fused = passes::fuse_pool::run(&program).unwrap();
+        verify(&fused).unwrap();
+        for gone in ["pool", "max_pool_grad", "relu_grad"] {
+            assert_eq!(count(&fused, gone), 0, "{}", show::show(&fused));
+        }
+        assert_eq!(count(&fused, "max_pool_places"), 1);
+        for rows in [4, 1, 0] {
+            let inputs = [programs::float32(&mut numbers, &[rows, 7, 6, 5]), programs::float32(&mut numbers, &[5])];
+            let (wanted, found) = (evaluate(&program, &inputs).unwrap(), evaluate(&fused, &inputs).unwrap());
+            for i in 0..2 {
+                assert_eq!(common::doubles(&found[i]), common::doubles(&wanted[i]), "output {i}, {rows} rows");
+            }
+            common::assert_close(&common::doubles(&found[2]), &common::doubles(&wanted[2]), 1e-5, "bias");
         }
     }
 }

@@ -31,6 +31,8 @@ pub trait Float:
     const INFINITY: Self;
     fn from_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
+    /// Rounded towards 0, within what a byte holds.
+    fn to_u8(self) -> u8;
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn tanh(self) -> Self;
@@ -57,6 +59,10 @@ macro_rules! float {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 f64::from(self)
+            }
+            #[inline(always)]
+            fn to_u8(self) -> u8 {
+                self as u8
             }
             #[inline(always)]
             fn exp(self) -> Self {

@@ -6,7 +6,9 @@ use ironhorn_kernels::cpu::simd::Isa;
 
 use super::{Io, Lowered, Lowering, floats, streaming};
 use crate::core::{Error, Result, Spec};
-use crate::ops::nn::pool::{AveragePoolGrad, MaxPoolGrad, MaxPoolSelect, Pool, PoolKind, Sliding, Windows};
+use crate::ops::nn::pool::{
+    AveragePoolGrad, MaxPoolGrad, MaxPoolPlaces, MaxPoolPlacesGrad, MaxPoolSelect, Pool, PoolKind, Sliding, Windows,
+};
 
 /// The geometry of windows over `x`: a sequence is an image of width 1, an image a volume of depth 1.
 fn geometry(windows: &Windows, x: &Spec) -> Result<PoolShape> {
@@ -79,6 +81,48 @@ pub fn max_select(isa: Isa, op: &MaxPoolSelect, inputs: &[Spec], outputs: &[Spec
     let (x, y) = (shape.input_elements(), shape.output_elements());
     let cost = streaming(inputs, outputs, window(&shape))?;
     lowered!(isa, kernels::MaxPoolSelect::new(shape), outputs, cost, [0: x, 1: x] -> y)
+}
+
+pub fn max_places(isa: Isa, op: &MaxPoolPlaces, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let shape = geometry(&op.windows, &inputs[0])?;
+    let (x_len, y_len) = (shape.input_elements(), shape.output_elements());
+    let cost = streaming(inputs, outputs, window(&shape))?;
+    let (kernel, without, gated) = (kernels::MaxPoolPlaces::new(shape), kernels::MaxPool::new(shape), op.gated);
+    floats!(outputs[0].dtype, T => {
+        let chunks = kernel.chunks();
+        let run = move |_: usize, chunk: usize, io: &Io| {
+            // SAFETY: by the contract of `Kernel::run`.
+            unsafe {
+                let (x, y) = (io.input::<T>(0, x_len), io.wants(0).then(|| io.output::<T>(0, y_len)));
+                match (io.wants(1), y) {
+                    (true, y) => kernel.run::<T>(isa, chunk, gated, x, y, io.output::<u8>(1, y_len)),
+                    (false, Some(y)) => without.run::<T>(isa, chunk, x, y),
+                    (false, None) => {}
+                }
+            }
+            Ok(())
+        };
+        Ok(Some(Lowered::new(chunks, run).cost(cost)))
+    })
+}
+
+pub fn max_places_gradient(isa: Isa, op: &MaxPoolPlacesGrad, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let shape = geometry(&op.windows, &outputs[0])?;
+    let (x_len, y_len) = (shape.input_elements(), shape.output_elements());
+    let cost = streaming(&inputs[..2], outputs, 1.0)?;
+    let kernel = kernels::MaxPoolPlacesBackward::new(shape);
+    floats!(outputs[0].dtype, T => {
+        let chunks = kernel.chunks();
+        let run = move |_: usize, chunk: usize, io: &Io| {
+            // SAFETY: by the contract of `Kernel::run`.
+            unsafe {
+                let (g, places) = (io.input::<T>(0, y_len), io.input::<u8>(1, y_len));
+                kernel.run::<T>(isa, chunk, places, g, io.output::<T>(0, x_len));
+            }
+            Ok(())
+        };
+        Ok(Some(Lowered::new(chunks, run).cost(cost)))
+    })
 }
 
 pub fn average_gradient(isa: Isa, op: &AveragePoolGrad, inputs: &[Spec], outputs: &[Spec]) -> Lowering {

@@ -11,9 +11,14 @@
 //! max      dx = max_pool_grad(x, g)              its gradient for g: max_pool_select(x, v), v at x's first maximum
 //! average  dx = average_pool_grad(g, like x)     its gradient for g: the average pool of v
 //! ```
+//!
+//! In training the pass `fuse_pool` lets the forward pass keep where maxima are (`max_pool_places`), so that the backward
+//! pass reads neither `x` nor `y` (`max_pool_places_grad`).
+
+use ironhorn_kernels::cpu::pool::MOST_PLACES;
 
 use super::half_by_float32;
-use crate::core::{Dim, Error, Result, Shape, Spec};
+use crate::core::{DType, Dim, Error, Result, Shape, Spec};
 use crate::ops::nn::conv::Padding;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_inputs, one_of};
 
@@ -54,6 +59,16 @@ impl Windows {
         match self {
             Windows::Sliding(sliding) => sliding.sizes.len(),
             Windows::Adaptive(counts) => counts.len(),
+        }
+    }
+
+    /// Elements of a window, where that is the same for all.
+    pub fn pixels(&self) -> Option<usize> {
+        match self {
+            Windows::Sliding(sliding) => {
+                sliding.sizes.iter().try_fold(1usize, |pixels, &size| pixels.checked_mul(size))
+            }
+            Windows::Adaptive(_) => None,
         }
     }
 
@@ -191,6 +206,75 @@ impl Operation for MaxPoolGrad {
 
     fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
         half_by_float32(self.clone(), graph, inputs)
+    }
+}
+
+/// `y`, and for each of its elements the number, in its window, of the pixel it came from, a byte: row by row, 255 for none.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MaxPoolPlaces {
+    pub windows: Windows,
+    /// Whether maxima that are not above 0 have no place: `x` is the output of relu, whose derivative is part of the gradient.
+    pub gated: bool,
+}
+
+impl Operation for MaxPoolPlaces {
+    const NAME: &'static str = "max_pool_places";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(MaxPoolPlaces { windows: Windows::parse(attributes)?, gated: attributes.bool("gated", false)? })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 1)?;
+        expect_same_float(inputs)?;
+        let fits = self.windows.pixels().is_some_and(|pixels| pixels <= MOST_PLACES);
+        if !fits || !inputs[0].dtype.is_compute_float() {
+            return Err(Error::unsupported(format!(
+                "places of {} in windows {:?}; windows have a fixed size of at most {MOST_PLACES} elements, of float32 or \
+                 float64",
+                inputs[0].dtype, self.windows
+            )));
+        }
+        let shape = self.windows.infer_shape(&inputs[0].shape)?;
+        Ok(vec![Spec::new(shape.clone(), inputs[0].dtype), Spec::new(shape, DType::Uint8)])
+    }
+
+    fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        Err(Error::internal("gradients are written before places are kept"))
+    }
+}
+
+/// The gradient of [`MaxPoolPlaces`]: `(g, places, like x)`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MaxPoolPlacesGrad {
+    pub windows: Windows,
+}
+
+impl Operation for MaxPoolPlacesGrad {
+    const NAME: &'static str = "max_pool_places_grad";
+
+    fn parse(attributes: &mut Attributes) -> Result<Self> {
+        Ok(MaxPoolPlacesGrad { windows: Windows::parse(attributes)? })
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 3)?;
+        expect_same_float(&[inputs[0], inputs[2]])?;
+        for pooled in &inputs[..2] {
+            self.windows.check_pooled(&inputs[2].shape, &pooled.shape)?;
+        }
+        if inputs[1].dtype != DType::Uint8 {
+            return Err(Error::dtype(format!("places are bytes, got {}", inputs[1].dtype)));
+        }
+        Ok(vec![inputs[2].clone()])
+    }
+
+    fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        Err(Error::internal("gradients are written before places are kept"))
+    }
+
+    fn shape_only(&self) -> &'static [usize] {
+        &[2]
     }
 }
 

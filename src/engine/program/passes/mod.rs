@@ -6,6 +6,7 @@ pub mod fold_scale;
 pub mod fuse_batch_norm;
 pub mod fuse_elementwise;
 pub mod fuse_epilogue;
+pub mod fuse_pool;
 pub mod rebuild;
 pub mod simplify;
 pub mod widen;
@@ -18,7 +19,7 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 9] = [
+pub const PASSES: [Pass; 10] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
     ("simplify", simplify::run),
@@ -26,6 +27,7 @@ pub const PASSES: [Pass; 9] = [
     ("fold_scale", fold_scale::run),
     ("fuse_epilogue", fuse_epilogue::run),
     ("fuse_batch_norm", fuse_batch_norm::run),
+    ("fuse_pool", fuse_pool::run),
     ("fuse_elementwise", fuse_elementwise::run),
     ("dead_code", dead_code::run),
 ];
