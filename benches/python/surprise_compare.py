@@ -1,6 +1,6 @@
 """Every algorithm of Surprise, beside scikit-surprise in the same process.
 
-    python benches/python/surprise_compare.py [--file u.data | --million] [--parts table threads ...] [name ...]
+    python benches/python/surprise_compare.py [name ...] [--file u.data | --million] [--parts table threads ...]
 
 Parts:
 
