@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! chunk = (rows of all output planes, panels of 64 output channels, rows of the weight matrix)     fixed by shape
-//!   for block of a plane's rows      about 256 pixels: their dy stays in L1 or L2; x is copied with zeros around it
+//!   for block of a plane's rows      128 or 256 pixels: their dy stays in L1 or L2; x is copied with zeros around it
 //!     for panel of 64 output channels
 //!       for tile of 6 or 12 weights (k.., i), which may belong to different taps
 //!         for output row, for pixel of it:   dw[weight, panel] += x[pixel + weight] dy[pixel, panel]
@@ -32,8 +32,10 @@ const MOST_PARTIAL: usize = 1 << 20;
 const PART_PIXELS: usize = 512;
 /// Chunks that are enough: cutting the weights further makes each chunk read all pixels for fewer of them.
 const ENOUGH_CHUNKS: usize = 24;
-/// Pixels of a block.
-const BLOCK_PIXELS: usize = 256;
+/// Pixels of a block, and of one whose panels are copied, which fill L1 otherwise.
+const BLOCK_PIXELS: [usize; 2] = [256, 128];
+/// Weights for which copying a panel is little beside using it.
+const COPY_WEIGHTS: usize = 48;
 /// Elements of a chunk of `finish`.
 const FINISH_ELEMENTS: usize = 16 * 1024;
 
@@ -87,8 +89,13 @@ impl ConvBackwardWeights {
         let line = (kernel.columns.len() * shape.input_channels * shape.kernel[0]).max(1);
         let span = (shape.kernel[1] - 1) * shape.dilation[1] + 1;
         let fitting = (BLOCK_ELEMENTS / line).saturating_sub(span) / shape.stride[1];
-        kernel.block_rows = fitting.min(BLOCK_PIXELS.div_ceil(width.max(1))).max(1);
+        kernel.block_rows = fitting.min(BLOCK_PIXELS[usize::from(kernel.copies())].div_ceil(width.max(1))).max(1);
         kernel
+    }
+
+    /// Whether panels of dy are copied: rows that are far apart share few sets of L1.
+    fn copies(&self) -> bool {
+        self.shape.output_channels > PANEL && self.shape.taps() * self.shape.input_group() >= COPY_WEIGHTS
     }
 
     /// Panels of a group.
@@ -298,7 +305,7 @@ impl ConvBackwardWeights {
             let columns = self.unit_columns(unit);
             let group = unit / self.panels();
             // A last register that reaches beyond the row is padded where masks cost something.
-            let pad = !tiles.masked && !columns.len().is_multiple_of(tiles.lanes);
+            let pad = self.copies() || !tiles.masked && !columns.len().is_multiple_of(tiles.lanes);
             let stride = columns.len().next_multiple_of(PANEL_GRAIN);
             let room = if pad { lines * output_width * stride } else { 0 };
             workspace::with(room, |packed: &mut [T]| {
