@@ -46,7 +46,7 @@ pub fn run(program: &Program) -> Result<Program> {
         };
         let pair = &pairs[number];
         if pair.pool == index {
-            places[number] = Some(write_pool(&mut rebuild, node, pair.relu.is_some())?);
+            places[number] = Some(write_pool(&mut rebuild, node, pair.relu.is_some()));
         } else if let Some(places) = places[number] {
             if pair.sums.contains(&index) {
                 write_sum(&mut rebuild, node, graph.nodes[pair.gradient].inputs[1], places)?;
@@ -102,7 +102,7 @@ fn reader(graph: &Graph, value: Value, fits: impl Fn(&Node) -> bool) -> Option<u
     graph.nodes.iter().position(|node| node.inputs.contains(&value) && fits(node))
 }
 
-fn write_pool(rebuild: &mut Rebuild, node: &Node, gated: bool) -> Result<Value> {
+fn write_pool(rebuild: &mut Rebuild, node: &Node, gated: bool) -> Value {
     let Op::Pool(pool) = &node.op else { unreachable!("a pair has a pool") };
     let op = MaxPoolPlaces { windows: pool.windows.clone(), gated };
     let x = rebuild.get(node.inputs[0]);
@@ -110,7 +110,7 @@ fn write_pool(rebuild: &mut Rebuild, node: &Node, gated: bool) -> Result<Value> 
     let places = crate::core::Spec::new(y.shape.clone(), DType::Uint8);
     let made = rebuild.new.append_inferred(Op::MaxPoolPlaces(op), &[x], vec![y, places], node.scope.clone());
     rebuild.set(node.outputs[0], made[0]);
-    Ok(made[1])
+    made[1]
 }
 
 fn write_gradient(rebuild: &mut Rebuild, node: &Node, relu: Option<&Node>, places: Value) {
