@@ -31,8 +31,8 @@ pub trait Float:
     const INFINITY: Self;
     fn from_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
-    /// Rounded towards 0, within what a byte holds.
-    fn to_u8(self) -> u8;
+    /// A whole number from 0 to 255 as a byte.
+    fn to_byte(self) -> u8;
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn tanh(self) -> Self;
@@ -46,7 +46,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($t:ty) => {
+    ($t:ty, $whole:literal) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -61,8 +61,9 @@ macro_rules! float {
                 f64::from(self)
             }
             #[inline(always)]
-            fn to_u8(self) -> u8 {
-                self as u8
+            fn to_byte(self) -> u8 {
+                // The sum's lowest bits are the number: no conversion, which would check for what does not fit.
+                (self + $whole).to_bits() as u8
             }
             #[inline(always)]
             fn exp(self) -> Self {
@@ -103,5 +104,5 @@ macro_rules! float {
         }
     };
 }
-float!(f32);
-float!(f64);
+float!(f32, 8_388_608.0);
+float!(f64, 4_503_599_627_370_496.0);

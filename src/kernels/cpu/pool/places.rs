@@ -86,6 +86,7 @@ fn places_body<T: Float, const FLAT: bool, const GATED: bool>(
     y: &mut [T],
     places: &mut [u8],
 ) {
+    let nowhere = T::from_f64(f64::from(NOWHERE));
     let mut places = places.chunks_exact_mut(shape.channels.max(1));
     for_outputs!(shape, rows, y, |volume, window, y| {
         let Some(places) = places.next() else { return };
@@ -98,8 +99,11 @@ fn places_body<T: Float, const FLAT: bool, const GATED: bool>(
         for_channels!(shape.channels, |channel, L| {
             let (best, place) = maximum::<T, L, FLAT>(x, &window, channel);
             y[channel..][..L].copy_from_slice(&best);
-            for ((to, place), best) in places[channel..][..L].iter_mut().zip(place).zip(best) {
-                *to = if !GATED || best > T::ZERO { place.to_u8() } else { NOWHERE };
+            for ((to, mut place), best) in places[channel..][..L].iter_mut().zip(place).zip(best) {
+                if GATED {
+                    place = if best > T::ZERO { place } else { nowhere };
+                }
+                *to = place.to_byte();
             }
         });
     });
