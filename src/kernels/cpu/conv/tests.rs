@@ -263,16 +263,9 @@ fn many_channels_and_chunks() {
 fn strips() {
     let mut random = Lcg::new(14);
     // Rows of every number of tiles and pixels; one register, part of one, two, with a short reduction and a long one.
-    for (width, inputs, outputs) in [
-        (8, 1, 32),
-        (9, 3, 16),
-        (17, 2, 5),
-        (26, 1, 30),
-        (33, 16, 16),
-        (34, 70, 12),
-        (50, 1, 32),
-        (50, 30, 8),
-    ] {
+    for (width, inputs, outputs) in
+        [(8, 1, 32), (9, 3, 16), (17, 2, 5), (26, 1, 30), (33, 16, 16), (34, 70, 12), (50, 1, 32), (50, 30, 8)]
+    {
         for (kernel, stride, padding) in [(3, 1, 1), (2, 1, 0), (3, 2, 1), (1, 2, 0)] {
             let mut shape = image([2, 5, width], [inputs, outputs], kernel, padding);
             shape.stride = [1, stride, stride];
