@@ -10,7 +10,7 @@ import re
 import subprocess
 import time
 
-from comparison.peers import OURS, PEERS, REFERENCES, PeerError, Peers, bind, environment
+from comparison.peers import OURS, PEERS, REFERENCES, PeerError, Peers, bound, environment
 from comparison.report import Report, Row
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -21,13 +21,13 @@ ACCURACY_TOLERANCE = 0.01
 def accuracy_of(peer: str, peers: Peers, data: pathlib.Path) -> float:
     """The accuracy on the test set that the script prints."""
     run = ["-m", "ironhorn", "run"] if peer == OURS else []
-    done = subprocess.run(
-        [peers.pythons[peer], *run, str(SCRIPT)],
-        env={**environment(peer, peers.threads), "KERAS_HOME": str(data), "IRONHORN_DATA": str(data)},
-        preexec_fn=lambda: bind(peers.threads),
-        capture_output=True,
-        text=True,
-    )
+    with bound(peers.threads):
+        done = subprocess.run(
+            [peers.pythons[peer], *run, str(SCRIPT)],
+            env={**environment(peer, peers.threads), "KERAS_HOME": str(data), "IRONHORN_DATA": str(data)},
+            capture_output=True,
+            text=True,
+        )
     found = re.search(r"test accuracy ([0-9.]+)", done.stdout)
     if done.returncode or not found:
         raise PeerError(f"{SCRIPT.name} ended with status {done.returncode}: {done.stderr[-4000:]}")

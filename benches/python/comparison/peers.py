@@ -51,15 +51,15 @@ class Worker:
         self.peer = peer
         self.log = tempfile.TemporaryFile()
         self.spun = self.waited = 0.0
-        self.process = subprocess.Popen(
-            [python, "-m", "comparison.worker", peer, str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            env=environment(peer, threads),
-            text=True,
-            preexec_fn=lambda: bind(threads),
-        )
+        with bound(threads):
+            self.process = subprocess.Popen(
+                [python, "-m", "comparison.worker", peer, str(threads)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                env=environment(peer, threads),
+                text=True,
+            )
         self.answered: float | None = None
 
     def ask(self, do: str, **details: Any) -> dict[str, Any]:
@@ -96,10 +96,18 @@ class Worker:
         self.log.close()
 
 
-def bind(threads: int) -> None:
-    """Keep this process on so many processors, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+@contextlib.contextmanager
+def bound(threads: int) -> Iterator[None]:
+    """Keep this thread, and what it starts meanwhile, on so many processors, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    all_processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(all_processors)[:threads])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_processors)
 
 
 @dataclasses.dataclass
