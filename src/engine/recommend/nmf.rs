@@ -6,7 +6,7 @@
 
 use super::fit::{Monitor, Task};
 use super::ratings::Ratings;
-use super::start::{Start, check_mean, check_rates, padded, unpadded};
+use super::start::{Start, check_mean, check_rates, padded, parameters};
 use crate::core::error::{Error, Result};
 use ironhorn_kernels::cpu::factor::{Factor, Rate};
 use ironhorn_kernels::cpu::factor_nonnegative::{Items, Sweep, User, multiply, sweep};
@@ -164,12 +164,8 @@ impl<T: Factor> Task for Nmf<T> {
 
     /// bu, bi, pu, qi.
     fn parameters(&self) -> Vec<(Vec<f64>, usize)> {
-        vec![
-            (self.user_biases.clone(), 0),
-            (self.item_biases.clone(), 0),
-            (unpadded::<T>(&self.user_rows, self.factors), self.factors),
-            (unpadded::<T>(&self.item_rows, self.factors), self.factors),
-        ]
+        let biases: [&[f64]; 2] = [&self.user_biases, &self.item_biases];
+        parameters::<T>(biases, [&self.user_rows, &self.item_rows], self.factors)
     }
 }
 

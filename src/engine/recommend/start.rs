@@ -111,6 +111,16 @@ pub(super) fn unpadded<T: Factor>(rows: &[T::Line], factors: usize) -> Vec<f64> 
     out
 }
 
+/// What a fit has learned, as Python takes it: bu, bi, pu and qi, each with the length of its rows, 0 for a vector.
+pub(super) fn parameters<T: Factor>(
+    biases: [&[f64]; 2],
+    rows: [&[T::Line]; 2],
+    factors: usize,
+) -> Vec<(Vec<f64>, usize)> {
+    let biases = biases.map(|biases| (biases.to_vec(), 0));
+    biases.into_iter().chain(rows.map(|rows| (unpadded::<T>(rows, factors), factors))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Start, padded, unpadded};

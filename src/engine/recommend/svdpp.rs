@@ -6,7 +6,7 @@
 
 use super::fit::{Monitor, Task};
 use super::ratings::Ratings;
-use super::start::{Start, check_mean, check_rates, check_rows, padded, unpadded};
+use super::start::{Start, check_mean, check_rates, check_rows, padded, parameters, unpadded};
 use crate::core::error::{Error, Result};
 use ironhorn_kernels::cpu::factor::{Factor, Rate};
 use ironhorn_kernels::cpu::factor_implicit::{ImplicitSgd, Items, Move, User, add_rows, move_rows, run, run_repeated};
@@ -169,14 +169,10 @@ impl<T: Factor> Task for Svdpp<T> {
 
     /// bu, bi, pu, qi, yj.
     fn parameters(&self) -> Vec<(Vec<f64>, usize)> {
-        let rows = |rows: &[T::Line]| (unpadded::<T>(rows, self.factors), self.factors);
-        vec![
-            (self.user_biases.clone(), 0),
-            (self.item_biases.clone(), 0),
-            rows(&self.user_rows),
-            rows(&self.item_rows),
-            rows(&self.implicit_rows),
-        ]
+        let biases: [&[f64]; 2] = [&self.user_biases, &self.item_biases];
+        let mut all = parameters::<T>(biases, [&self.user_rows, &self.item_rows], self.factors);
+        all.push((unpadded::<T>(&self.implicit_rows, self.factors), self.factors));
+        all
     }
 }
 
