@@ -102,6 +102,18 @@ unsafe impl Send for Io {}
 unsafe impl Sync for Io {}
 
 impl Io {
+    /// No operands.
+    pub fn empty() -> Io {
+        Io {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            scratch: std::ptr::null_mut(),
+            scratch_bytes: 0,
+            prepared: std::ptr::null_mut(),
+            prepared_bytes: 0,
+        }
+    }
+
     /// Input `index` as `length` elements.
     ///
     /// # Safety

@@ -115,16 +115,11 @@ impl Plan {
         }
     }
 
-    /// Every step's operands as addresses, into `ios`, which is reused from run to run.
+    /// Every step's operands as addresses, into the first of `ios`, which are reused from run to run.
     pub fn resolve(&self, memory: &Memory, ios: &mut Vec<Io>) {
-        ios.resize_with(self.steps.len(), || Io {
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            scratch: std::ptr::null_mut(),
-            scratch_bytes: 0,
-            prepared: std::ptr::null_mut(),
-            prepared_bytes: 0,
-        });
+        if ios.len() < self.steps.len() {
+            ios.resize_with(self.steps.len(), Io::empty);
+        }
         for (step, io) in self.steps.iter().zip(ios) {
             io.inputs.clear();
             io.inputs.extend(step.inputs.iter().map(|&place| self.address(place, memory).cast_const()));

@@ -241,11 +241,11 @@ impl<'a> Planner<'a> {
             inputs: inputs.iter().map(|i| i.buffer).collect(),
             outputs,
         };
+        // What is not read need not live so long, nor where this step can reach it.
+        for &i in op.shape_only() {
+            draft.inputs[i] = self.memory(0, Place::Nowhere);
+        }
         if names.is_some() {
-            // Inputs that are not read may be of the plan's own memory.
-            for &i in op.shape_only() {
-                draft.inputs[i] = self.memory(0, Place::Nowhere);
-            }
             self.early.push(draft);
             return Ok(planned);
         }

@@ -12,6 +12,7 @@
 //! it holds a chunk. Claims carry the step's number, so a worker that wakes up late finds every node it looks at done.
 //! Chunks are fixed by shapes, so results do not depend on who ran what. Small plans run on the caller alone.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,6 +42,11 @@ pub struct Task<'a> {
     pub steps: usize,
 }
 
+thread_local! {
+    /// The operands of this thread's last run, whose memory the next one uses.
+    static OPERANDS: Cell<Vec<Io>> = const { Cell::new(Vec::new()) };
+}
+
 /// Runs a task. `done` is set to the number of steps that ran to their end, also when the run ends early.
 ///
 /// # Safety
@@ -61,7 +67,8 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
         prepared: task.prepared,
         arena: arena.as_ptr(),
     };
-    let mut ios = Vec::new();
+    // Taken, not borrowed: a step may call the host, which may run another plan.
+    let mut ios = OPERANDS.take();
     task.plan.resolve(&memory, &mut ios);
     let cost = task.plan.cost;
     let small = cost.flops < SERIAL_FLOPS && cost.bytes < SERIAL_BYTES;
@@ -80,6 +87,7 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
                 unsafe { task.plan.run_here(&ios, || interrupt.requested())? };
                 *done = step + 1;
             }
+            OPERANDS.set(ios);
             Ok(())
         }
         helpers => {
