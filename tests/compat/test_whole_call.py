@@ -102,3 +102,22 @@ def test_several_inputs_and_inner_models() -> None:
     model = keras.Model(inputs, layers.Add()([inner(inputs[0]), inner(inputs[1])]))
     x = images(2)
     np.testing.assert_allclose(np.asarray(model([x, x])), 2 * np.asarray(inner(x)), rtol=1e-5, atol=1e-6)
+
+
+def test_draws_differ_from_call_to_call() -> None:
+    inputs = keras.Input((50,))
+    model = keras.Model(inputs, layers.Dropout(0.5)(inputs, training=True))
+    x = np.ones((2, 50), "float32")
+    first, second = (np.asarray(model(x)) for _ in range(2))
+    assert program_of(model) is not None and (first != second).any()
+    assert set(np.unique(first)) == {0.0, 2.0}
+
+
+def test_attributes_count_only_where_a_program_was_made_of_them() -> None:
+    model = image_model()
+    layer = model.get_layer("last")
+    layer.note = "before"
+    assert layer._edits is None
+    model(images(1))
+    layer.note = "after"
+    assert layer._edits == 1

@@ -147,8 +147,9 @@ class Layer(LayerState, backend.Operation):
     _build_shapes_dict: dict[str, Any] | None
     _convert_input_args: bool
     _allow_non_tensor_positional_args: bool
-    _called: bool = False
-    _edits: int = 0
+    _called: bool
+    # Attributes set since a program was made of the layer; `None` where none was.
+    _edits: int | None = None
     _losses: list[Any]
     _auto_config: dict[str, Any] | None
     autocast: bool
@@ -222,7 +223,6 @@ class Layer(LayerState, backend.Operation):
         keep("_input_spec", None)
         keep("_losses", [])
         keep("_called", False)
-        keep("_edits", 0)
         keep("built", False)
         keep("autocast", autocast)
         signature = signature_of(self.call)
@@ -238,10 +238,14 @@ class Layer(LayerState, backend.Operation):
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, self._tracker.track(value))
-        if self._called and not name.startswith("_"):
-            # A model that is called as one program takes notice.
+        if self._edits is not None and not name.startswith("_"):
             object.__setattr__(self, "_edits", self._edits + 1)
             backend.structure_changed()
+
+    def _count_edits(self) -> None:
+        """Counts attributes that are set from now on: a program was made of what they hold."""
+        if self._edits is None:
+            object.__setattr__(self, "_edits", 0)
 
     def __delattr__(self, name: str) -> None:
         value = self.__dict__.get(name)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ironhorn import _core, backend, tree
 from ironhorn.backend.tracing import CompiledFunction
+from ironhorn.errors import InternalError
 from ironhorn.layers.layer import Layer
 from ironhorn.training.loop import declared_axes
 
@@ -47,13 +48,15 @@ class WholeCall:
             return NotImplemented
         try:
             return function(x)
-        except _MasksLeave:
+        except InternalError:
+            raise
+        except Exception:
+            # Layer by layer, an error names the layer that was called, and with what. Where there is none, masks have to
+            # be handed on, for instance, the model is not called as a program again.
+            outputs = Layer.__call__(self._model(), x)  # type: ignore[arg-type]
             version, key, _ = self._ready
             self._ready = (version, key, None)
-            return NotImplemented
-        except Exception:
-            # Layer by layer, the error names the layer that was called with what.
-            return NotImplemented
+            return outputs
 
     def _make(self) -> CompiledFunction | None:
         """Makes the function if the model has become another one since the last time."""
@@ -61,9 +64,13 @@ class WholeCall:
         version, key, function = self._ready
         version = backend.structure_version()
         layers = model._flatten_layers()
-        new_key = (model._generation, sum(layer._edits for layer in layers))
+        new_key = (model._generation, sum(layer._edits or 0 for layer in layers))
         if key != new_key:
-            function = self._compile(model) if _is_pure(model, layers) else None
+            function = None
+            if _is_pure(model, layers):
+                function = self._compile(model)
+                for layer in layers:
+                    layer._count_edits()
         self._ready = (version, new_key, function)
         return function
 
