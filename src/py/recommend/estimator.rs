@@ -1,8 +1,8 @@
 //! Estimates of ratings, and the best items of users.
 
+use super::{CtrlC, Matrices, RatingTable, SimilarityTable, matrix};
 use crate::py::enter::enter;
 use crate::py::errors::to_python;
-use super::{CtrlC, Matrices, RatingTable, SimilarityTable, matrix};
 use ironhorn_engine::recommend::Ratings;
 use ironhorn_engine::recommend::estimator::{Clusters, Columns, SlopeOne, best_items, pairs};
 use ironhorn_engine::recommend::factors::Factors;

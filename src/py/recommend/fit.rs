@@ -1,7 +1,7 @@
 //! Fits: factors, clusters, baselines, deviations.
 
-use crate::py::enter::enter;
 use super::{CtrlC, Matrices, Matrix, RatingTable, Vector, Watch, matrix};
+use crate::py::enter::enter;
 use ironhorn_engine::core::Error;
 use ironhorn_engine::recommend::baselines::{als, sgd};
 use ironhorn_engine::recommend::co_clustering::CoClustering;

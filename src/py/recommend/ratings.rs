@@ -1,7 +1,7 @@
 //! Ratings of a training set.
 
-use crate::py::enter::enter;
 use super::Vector;
+use crate::py::enter::enter;
 use ironhorn_engine::recommend::Ratings;
 use ironhorn_engine::recommend::co_clustering::{pairwise_deviation, pairwise_mean};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};

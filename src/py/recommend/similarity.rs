@@ -1,7 +1,7 @@
 //! Similarities of users or of items.
 
-use crate::py::enter::enter;
 use super::{CtrlC, RatingTable, Vector, matrix};
+use crate::py::enter::enter;
 use ironhorn_engine::recommend::similarity::{Measure, Similarities};
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::exceptions::PyValueError;
