@@ -51,7 +51,7 @@ class WholeCall:
         except InternalError:
             raise
         except Exception:
-            # Layer by layer, an error names the layer that was called, and with what. Where there is none (masks have to
+            # Layer by layer, an error names the layer that was called and with what. Where there is none (masks have to
             # be handed on, for instance), the model is not called as a program again.
             outputs = Layer.__call__(self._model(), x)  # type: ignore[arg-type]
             version, key, _ = self._ready
