@@ -1,7 +1,7 @@
 //! The inner loops of `depthwise`: one row of outputs, or two neighbouring ones that share source rows.
 //!
 //! ```text
-//! for 16 pixels of the row                        what they read stays in L1
+//! for 16 pixels of the row, 4 with strides        what they read stays in L1
 //!   for register of channels
 //!     two rows, 3 x 3 taps, stride 1              9 weights stay in registers
 //!       for 4 pixels
@@ -24,7 +24,7 @@ use std::ops::Range;
 
 /// Pixels whose sums are in registers together.
 pub(super) const PIXELS: usize = 4;
-/// Pixels that are worked on before the next register of channels.
+/// Pixels that are worked on before the next register of channels, without strides.
 pub(super) const BLOCK: usize = 16;
 
 /// The outputs of one phase in one row or two.
@@ -86,8 +86,10 @@ impl<T: Compute> Rows<'_, T> {
         let rows = 1 + usize::from(!self.out[1].is_null());
         // SAFETY: by the caller's contract.
         unsafe {
-            for start in interior.clone().step_by(BLOCK) {
-                let outputs = start..(start + BLOCK).min(interior.end);
+            // With strides, pixels share little in L1, and memory is better read in order.
+            let block = if STRIDE > 1 { PIXELS } else { BLOCK };
+            for start in interior.clone().step_by(block) {
+                let outputs = start..(start + block).min(interior.end);
                 if let Some(sources) = &sources {
                     self.channels::<V, _>(&mut Pair { rows: self, outputs, sources });
                 } else {

@@ -82,8 +82,11 @@ impl Tiling {
 const TRANSFORM: usize = 6;
 /// Pairs of channels whose points stay in L2.
 const MOST_PAIRS: usize = 64 * 64;
-/// Channels are a multiple of this: the widest register of any instruction set.
+/// Points of channels and of filters are padded with zeros to a multiple of this: the widest register of any instruction
+/// set.
 const GRAIN: usize = 16;
+/// Channels that products take at a time.
+const STEP: usize = 4;
 /// Multiplications that make a chunk.
 const CHUNK_WORK: usize = 75_000;
 /// Tiles of a block, if there is room: a multiple of the heights of the products' tiles.
@@ -128,18 +131,17 @@ impl Winograd {
             && shape.padding[0] == (0, 0)
             && shape.padding[1].0 <= 2
             && shape.padding[2].0 <= 2
-            && channels
-                .iter()
-                .all(|&count| count > 0 && count.is_multiple_of(GRAIN) && count < SOURCE_POINT / BLOCK * 2)
+            && channels.iter().all(|&count| count > 0 && count < SOURCE_POINT / BLOCK * 2)
     }
 
     /// Whether fewer multiplications are worth the transforms, and reading more numbers for the weights. The
     /// batch takes no part in the choice.
     fn pays(&self) -> bool {
-        let pairs = self.channels * self.filters;
+        let [depth, filters] = [self.depth(), self.filters.next_multiple_of(GRAIN)];
+        let pairs = depth * filters;
         let tiles = self.out.tiles[0] * self.out.tiles[1];
-        let direct = self.out.size[0] * self.out.size[1] * 9 * pairs;
-        let tiled = tiles * self.points() * (pairs + TRANSFORM * (self.channels + self.filters));
+        let direct = self.out.size[0] * self.out.size[1] * 9 * self.channels * filters;
+        let tiled = tiles * self.points() * (pairs + TRANSFORM * (depth + filters));
         direct * 5 > tiled * 6 && (tiles >= 16 || pairs <= MOST_PAIRS)
     }
 
@@ -163,7 +165,8 @@ impl Winograd {
         let least = if channels * filters > MOST_PAIRS { BLOCK } else { BLOCK / 2 };
         let tiles = Split::new(count, wanted.min(count / least), 6);
         let panels = Split::new(filters.div_ceil(PANEL), wanted / tiles.parts, 1);
-        let room = (SOURCE_POINT / Self::stride(channels)).min(SUM_POINT / filters.min(PANEL));
+        let width = filters.min(PANEL).next_multiple_of(GRAIN);
+        let room = (SOURCE_POINT / Self::stride(channels)).min(SUM_POINT / width);
         Self {
             tiling,
             images,
@@ -187,7 +190,18 @@ impl Winograd {
 
     /// Elements between tiles of V: rows of products that are a multiple of a kilobyte apart share few sets of L1.
     fn stride(channels: usize) -> usize {
-        if channels.is_multiple_of(256) { channels + GRAIN } else { channels }
+        let room = channels.next_multiple_of(GRAIN);
+        if room.is_multiple_of(256) { room + GRAIN } else { room }
+    }
+
+    /// Channels of U.
+    fn rows(&self) -> usize {
+        self.channels.next_multiple_of(GRAIN)
+    }
+
+    /// Channels that products add up, those of V.
+    fn depth(&self) -> usize {
+        self.channels.next_multiple_of(STEP)
     }
 
     /// The filters of a panel.
@@ -195,9 +209,14 @@ impl Winograd {
         panel * PANEL..((panel + 1) * PANEL).min(self.filters)
     }
 
+    /// The filters of a panel in U and M.
+    fn width(&self, panel: usize) -> usize {
+        self.panel(panel).len().next_multiple_of(GRAIN)
+    }
+
     /// Elements between the points of a panel's weights, which are `width` filters wide: not a multiple of a page.
     fn weight_point(&self, width: usize) -> usize {
-        self.channels * width + GRAIN
+        self.rows() * width + GRAIN
     }
 
     /// Where a panel's weights start.
@@ -207,7 +226,7 @@ impl Winograd {
 
     pub fn prepared_elements(&self) -> usize {
         let last = self.filters.div_ceil(PANEL) - 1;
-        self.weight_start(last) + self.weight_point(self.panel(last).len()) * self.points()
+        self.weight_start(last) + self.weight_point(self.width(last)) * self.points()
     }
 
     /// What the prepared weights look like, beside the shape of the weights.
@@ -216,7 +235,7 @@ impl Winograd {
     }
 
     fn preparing(&self) -> Split {
-        let pieces = self.filters.div_ceil(PANEL) * (self.channels / GRAIN);
+        let pieces = self.filters.div_ceil(PANEL) * (self.rows() / GRAIN);
         Split::new(pieces, (self.prepared_elements() / PREPARE_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
     }
 
@@ -229,11 +248,11 @@ impl Winograd {
         assert!(chunk < self.prepare_chunks(), "chunk {chunk} of {}", self.prepare_chunks());
         assert!(w.len() >= 9 * self.channels * self.filters, "the weights are too short");
         assert!(prepared.len() >= self.prepared_elements(), "the prepared memory is too short");
-        let blocks = self.channels / GRAIN;
+        let blocks = self.rows() / GRAIN;
         for piece in self.preparing().range(chunk) {
             let [panel, block] = [piece / blocks, piece % blocks];
             let filters = self.panel(panel);
-            let to = prepared.as_ptr().wrapping_add(self.weight_start(panel) + block * GRAIN * filters.len());
+            let to = prepared.as_ptr().wrapping_add(self.weight_start(panel) + block * GRAIN * self.width(panel));
             // SAFETY: these channels and filters are inside of the weights and of the prepared memory, where they are
             // this call's alone.
             unsafe { self.transform_weights(isa, w, block * GRAIN, &filters, to) }
@@ -295,9 +314,10 @@ impl Winograd {
         } else {
             addends.residual.map_or(std::ptr::null(), |residual| residual.as_ptr())
         };
-        workspace::with(points * (SOURCE_POINT + SUM_POINT) + self.channels, |room: &mut [T]| {
+        workspace::with(points * (SOURCE_POINT + SUM_POINT) + self.rows() + PANEL, |room: &mut [T]| {
             let (v, rest) = room.split_at_mut(points * SOURCE_POINT);
-            let (m, zeros) = rest.split_at_mut(points * SUM_POINT);
+            let (m, rest) = rest.split_at_mut(points * SUM_POINT);
+            let (zeros, bias) = rest.split_at_mut(self.rows());
             zeros.fill(T::ZERO);
             for start in tiles.clone().step_by(step) {
                 let tiles = start..(start + step).min(tiles.end);
@@ -305,6 +325,7 @@ impl Winograd {
                     images: source.as_ptr(),
                     grid: self.source,
                     channels: self.channels,
+                    depth: self.depth(),
                     padding: self.padding,
                     tiles: tiles.clone(),
                     zeros: zeros.as_ptr(),
@@ -315,24 +336,29 @@ impl Winograd {
                 unsafe { T::work(isa, transform) }
                 for panel in panels.clone() {
                     let filters = self.panel(panel);
-                    let width = filters.len();
+                    let width = self.width(panel);
+                    if let Some(from) = addends.bias {
+                        bias[..filters.len()].copy_from_slice(&from[filters.clone()]);
+                        bias[filters.len()..].fill(T::ZERO);
+                    }
                     let products = Products {
                         points,
                         tiles: tiles.len(),
                         v: v.as_ptr(),
                         v_stride: stride,
-                        depth: self.channels,
+                        depth: self.depth(),
                         u: prepared.as_ptr().wrapping_add(self.weight_start(panel)),
                         u_point: self.weight_point(width),
                         width,
                         m: m.as_mut_ptr(),
-                        bias: addends.bias.map_or(std::ptr::null(), |bias| bias[filters.clone()].as_ptr()),
+                        bias: if addends.bias.is_some() { bias.as_ptr() } else { std::ptr::null() },
                         // A^T and A add up what is there to every output.
                         bias_point: SIDE + 1,
                     };
                     let transform = Output::<T, SIDE> {
                         sums: m.as_ptr(),
-                        filters: width,
+                        stride: width,
+                        filters: filters.len(),
                         tiles: tiles.clone(),
                         grid: self.out,
                         out: out.as_ptr().wrapping_add(filters.start),

@@ -8,6 +8,7 @@
 //! The register tile is that of `gemm::tile`, with one distance between all rows: with few channels, a call for each
 //! tile costs as much as its products. Channels are taken four at a time. Multiply-add units limit the speed.
 
+use super::STEP;
 use super::tiles::{SOURCE_POINT, SUM_POINT};
 use crate::cpu::float::Float;
 use crate::cpu::gemm::Compute;
@@ -22,7 +23,7 @@ pub(super) struct Products<T> {
     pub v: *const T,
     /// Between tiles of `v`.
     pub v_stride: usize,
-    /// A multiple of 4.
+    /// A multiple of `STEP`.
     pub depth: usize,
     pub u: *const T,
     pub u_point: usize,
@@ -62,8 +63,8 @@ impl<T: Float, const ROWS: usize, const VECTORS: usize> Work<T> for Rows<T, ROWS
                         }
                     }
                     let (mut from, mut factors) = (v, u);
-                    for _ in 0..depth / 4 {
-                        for k in 0..4 {
+                    for _ in 0..depth / STEP {
+                        for k in 0..STEP {
                             let mut b = [V::zero(); VECTORS];
                             for (j, b) in b.iter_mut().enumerate() {
                                 *b = V::load(factors.add(j * V::LANES));
@@ -76,7 +77,7 @@ impl<T: Float, const ROWS: usize, const VECTORS: usize> Work<T> for Rows<T, ROWS
                             }
                             factors = factors.add(width);
                         }
-                        from = from.add(4);
+                        from = from.add(STEP);
                     }
                     for sums in &sums {
                         for (j, sum) in sums.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Tiles against direct sums: equal where numbers are exact, and within the stated budget of float64 where they are not.
 
-use super::{GRAIN, Tiling, Winograd};
+use super::{Tiling, Winograd};
 use crate::cpu::conv::{ConvBackwardInput, ConvForward, ConvShape};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::epilogue::Residual;
@@ -115,6 +115,11 @@ fn exact_numbers_give_the_direct_sum() {
         ([1, 6, 6], [1024, 16], [(1, 1), (1, 1)]),
         ([2, 2, 40], [16, 16], [(1, 2), (1, 3)]),
         ([0, 8, 8], [16, 16], [(1, 1), (1, 1)]),
+        // Parts of registers, of panels and of what products take at a time.
+        ([1, 6, 7], [40, 40], [(1, 1), (1, 1)]),
+        ([2, 5, 6], [17, 33], [(1, 1), (1, 0)]),
+        ([1, 9, 4], [3, 70], [(1, 1), (1, 1)]),
+        ([1, 5, 5], [130, 5], [(1, 1), (1, 1)]),
     ] {
         let mut shape = image(size, channels, padding);
         check::<f32>(&shape, &mut random);
@@ -184,7 +189,9 @@ fn errors(shape: &ConvShape, backward: bool, tiling: Tiling, isa: Isa, random: &
 #[test]
 fn errors_stay_within_the_budget() {
     let mut random = Lcg::new(33);
-    for (size, channels) in [(32, [16, 16]), (16, [32, 64]), (12, [64, 64]), (14, [256, 64]), (7, [512, 16])] {
+    for (size, channels) in
+        [(32, [16, 16]), (16, [32, 64]), (12, [64, 64]), (14, [256, 64]), (7, [512, 16]), (16, [40, 28])]
+    {
         let shape = image([1, size, size], channels, [(1, 1), (1, 1)]);
         for isa in Isa::available() {
             for backward in [false, true] {
@@ -230,24 +237,27 @@ fn tiles_of_four_are_right_in_float64() {
 
 #[test]
 fn the_choice_is_made_by_shape_without_the_batch() {
-    let chosen = |side: usize, channels: [usize; 2], tiling: Tiling| -> bool {
+    let chosen = |side: usize, channels: [usize; 2], tiling: Tiling| -> [bool; 2] {
         let choose = |batch: usize, backward: bool| {
             let shape = image([batch, side, side], channels, [(1, 1), (1, 1)]);
             Winograd::choose(&shape, backward, Epilogue::default(), tiling).is_some()
         };
-        let all = [1, 8, 100].map(|batch| [choose(batch, false), choose(batch, true)]).concat();
+        let all = [1, 8, 100].map(|batch| [choose(batch, false), choose(batch, true)]);
         assert!(all.iter().all(|&one| one == all[0]), "{side} {channels:?}: {all:?}");
         all[0]
     };
-    for (side, channels) in [(32, [16; 2]), (16, [32; 2]), (8, [64; 2]), (56, [64; 2]), (14, [256; 2]), (7, [512; 2])] {
-        assert!(chosen(side, channels, Tiling::Two), "{side} {channels:?}");
-        assert!(!chosen(side, channels, Tiling::Off), "{side} {channels:?}");
+    for (side, channels) in
+        [(32, [16; 2]), (16, [32; 2]), (8, [64; 2]), (56, [64; 2]), (14, [256; 2]), (7, [512; 2]), (32, [40; 2])]
+    {
+        assert_eq!(chosen(side, channels, Tiling::Two), [true; 2], "{side} {channels:?}");
+        assert_eq!(chosen(side, channels, Tiling::Off), [false; 2], "{side} {channels:?}");
     }
-    // Too few channels, a part of a register, tiles that are mostly outside, more weights than pixels.
-    for (side, channels) in [(32, [3, 16]), (32, [16, 24]), (1, [64; 2]), (3, [64; 2]), (4, [512; 2])] {
-        assert!(!chosen(side, channels, Tiling::Two), "{side} {channels:?}");
+    // Few channels, tiles that are mostly outside, more weights than pixels. Few filters cost a register either way.
+    assert_eq!(chosen(32, [3, 16], Tiling::Two), [false, true]);
+    for (side, channels) in [(32, [3, 3]), (1, [64; 2]), (3, [64; 2]), (4, [512; 2])] {
+        assert_eq!(chosen(side, channels, Tiling::Two), [false; 2], "{side} {channels:?}");
     }
-    let mut strided = image([1, 32, 32], [GRAIN; 2], [(1, 1), (1, 1)]);
+    let mut strided = image([1, 32, 32], [16; 2], [(1, 1), (1, 1)]);
     strided.stride[2] = 2;
     assert!(!Winograd::can(&strided));
 }

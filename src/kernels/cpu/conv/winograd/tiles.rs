@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::super::depthwise_row::{Body, for_each_register, load, store};
 use crate::cpu::float::Float;
 use crate::cpu::gemm::Activation;
 use crate::cpu::gemm::vector::{Vector, Work};
@@ -139,11 +140,13 @@ unsafe fn output_line<V: Vector, const SIDE: usize>(factors: &Factors<V>, m: [V;
     line
 }
 
-/// Transforms all channels of `tiles`; point p of tile t goes to `to + p * SOURCE_POINT + (t - tiles.start) * stride`.
+/// Transforms all channels of `tiles`; point p of tile t goes to `to + p * SOURCE_POINT + (t - tiles.start) * stride`, with
+/// zeros for the channels up to `depth`.
 pub(super) struct Source<T, const SIDE: usize> {
     pub images: *const T,
     pub grid: Grid,
     pub channels: usize,
+    pub depth: usize,
     /// Zeros before the images, down and across.
     pub padding: [usize; 2],
     pub tiles: Range<usize>,
@@ -173,17 +176,8 @@ impl<T: Float, const SIDE: usize> Work<T> for Source<T, SIDE> {
                 let factors = Factors::<V>::new();
                 let to = self.to.add(index * self.stride);
                 if inside {
-                    for channel in (0..self.channels).step_by(V::LANES) {
-                        let mut columns = [[V::zero(); SIDE]; SIDE];
-                        for (j, column) in columns.iter_mut().enumerate() {
-                            let mut line = [V::zero(); SIDE];
-                            for (i, pixel) in line.iter_mut().enumerate() {
-                                *pixel = V::load(first.add(i * row_stride + j * column_stride + channel));
-                            }
-                            *column = source_line(&factors, line);
-                        }
-                        store_points(&factors, &columns, to.add(channel));
-                    }
+                    let mut body = Inside::<_, _, SIDE> { factors: &factors, first, row_stride, column_stride, to };
+                    self.channels::<V, _>(&mut body);
                 } else {
                     let mut pixels = [[self.zeros; SIDE]; SIDE];
                     for (j, column) in pixels.iter_mut().enumerate() {
@@ -193,20 +187,77 @@ impl<T: Float, const SIDE: usize> Work<T> for Source<T, SIDE> {
                             }
                         }
                     }
-                    for channel in (0..self.channels).step_by(V::LANES) {
-                        let mut columns = [[V::zero(); SIDE]; SIDE];
-                        for (column, pixels) in columns.iter_mut().zip(&pixels) {
-                            let mut line = [V::zero(); SIDE];
-                            for (value, pixel) in line.iter_mut().zip(pixels) {
-                                *value = V::load(pixel.add(channel));
-                            }
-                            *column = source_line(&factors, line);
-                        }
-                        store_points(&factors, &columns, to.add(channel));
-                    }
+                    self.channels::<V, _>(&mut Border { factors: &factors, pixels: &pixels, to });
                 }
             }
             self.grid.advance(&mut place);
+        }
+    }
+}
+
+impl<T: Float, const SIDE: usize> Source<T, SIDE> {
+    /// Calls `body` for each register of channels, and of zeros behind them.
+    #[inline(always)]
+    unsafe fn channels<V: Vector<Element = T>, B: Body<V>>(&self, body: &mut B) {
+        // SAFETY: by the caller's contract; an empty mask touches nothing.
+        unsafe {
+            for_each_register::<V, B>(self.channels, body);
+            for channel in (self.channels.next_multiple_of(V::LANES)..self.depth).step_by(V::LANES) {
+                body.run::<true>(channel, V::mask(0));
+            }
+        }
+    }
+}
+
+/// A tile whose pixels all exist.
+struct Inside<'a, V, T, const SIDE: usize> {
+    factors: &'a Factors<V>,
+    first: *const T,
+    row_stride: usize,
+    column_stride: usize,
+    to: *mut T,
+}
+
+impl<V: Vector, const SIDE: usize> Body<V> for Inside<'_, V, V::Element, SIDE> {
+    #[inline(always)]
+    unsafe fn run<const MASKED: bool>(&mut self, channel: usize, mask: V::Mask) {
+        // SAFETY: by the caller's contract.
+        unsafe {
+            let mut columns = [[V::zero(); SIDE]; SIDE];
+            for (j, column) in columns.iter_mut().enumerate() {
+                let mut line = [V::zero(); SIDE];
+                for (i, pixel) in line.iter_mut().enumerate() {
+                    let from = self.first.add(i * self.row_stride + j * self.column_stride + channel);
+                    *pixel = load::<V, MASKED>(from, mask);
+                }
+                *column = source_line(self.factors, line);
+            }
+            store_points(self.factors, &columns, self.to.add(channel));
+        }
+    }
+}
+
+/// A tile at the border; where a pixel does not exist there are zeros.
+struct Border<'a, V, T, const SIDE: usize> {
+    factors: &'a Factors<V>,
+    pixels: &'a [[*const T; SIDE]; SIDE],
+    to: *mut T,
+}
+
+impl<V: Vector, const SIDE: usize> Body<V> for Border<'_, V, V::Element, SIDE> {
+    #[inline(always)]
+    unsafe fn run<const MASKED: bool>(&mut self, channel: usize, mask: V::Mask) {
+        // SAFETY: by the caller's contract.
+        unsafe {
+            let mut columns = [[V::zero(); SIDE]; SIDE];
+            for (column, pixels) in columns.iter_mut().zip(self.pixels) {
+                let mut line = [V::zero(); SIDE];
+                for (value, pixel) in line.iter_mut().zip(pixels) {
+                    *value = load::<V, MASKED>(pixel.add(channel), mask);
+                }
+                *column = source_line(self.factors, line);
+            }
+            store_points(self.factors, &columns, self.to.add(channel));
         }
     }
 }
@@ -237,8 +288,9 @@ unsafe fn store_points<V: Vector, const SIDE: usize>(
 
 /// Transforms the sums of products of `tiles`, adds, activates and stores the pixels that exist.
 pub(super) struct Output<T, const SIDE: usize> {
-    /// Point p of tile t is at `sums + p * SUM_POINT + (t - tiles.start) * filters`.
+    /// Point p of tile t is at `sums + p * SUM_POINT + (t - tiles.start) * stride`.
     pub sums: *const T,
+    pub stride: usize,
     pub filters: usize,
     pub tiles: Range<usize>,
     pub grid: Grid,
@@ -263,38 +315,65 @@ impl<T: Float, const SIDE: usize> Work<T> for Output<T, SIDE> {
             // SAFETY: by the contract of `Work::run`, the sums and the pixels inside of the images exist.
             unsafe {
                 let factors = Factors::<V>::new();
-                let from = self.sums.add(index * self.filters);
-                for filter in (0..self.filters).step_by(V::LANES) {
-                    let mut lines = [[V::zero(); SIDE]; SIDE];
-                    for (j, line) in lines.iter_mut().enumerate() {
-                        let mut sums = [V::zero(); SIDE];
-                        for (i, sum) in sums.iter_mut().enumerate() {
-                            *sum = V::load(from.add((i * SIDE + j) * SUM_POINT + filter));
+                let mut body = Sums::<_, _, SIDE> {
+                    output: &self,
+                    factors: &factors,
+                    from: self.sums.add(index * self.stride),
+                    first,
+                    rows,
+                    columns,
+                };
+                for_each_register::<V, _>(self.filters, &mut body);
+            }
+            self.grid.advance(&mut place);
+        }
+    }
+}
+
+/// The sums of one tile, whose outputs of the first `rows` and `columns` exist.
+struct Sums<'a, V, T, const SIDE: usize> {
+    output: &'a Output<T, SIDE>,
+    factors: &'a Factors<V>,
+    from: *const T,
+    first: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl<V: Vector, const SIDE: usize> Body<V> for Sums<'_, V, V::Element, SIDE> {
+    #[inline(always)]
+    unsafe fn run<const MASKED: bool>(&mut self, filter: usize, mask: V::Mask) {
+        let Output { grid, out, out_channels, added, activation, .. } = self.output;
+        let size = SIDE - 2;
+        // SAFETY: by the caller's contract; sums are there for whole registers.
+        unsafe {
+            let mut lines = [[V::zero(); SIDE]; SIDE];
+            for (j, line) in lines.iter_mut().enumerate() {
+                let mut sums = [V::zero(); SIDE];
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(self.from.add((i * SIDE + j) * SUM_POINT + filter));
+                }
+                *line = output_line(self.factors, sums);
+            }
+            for i in 0..size {
+                let mut row = [V::zero(); SIDE];
+                for (value, line) in row.iter_mut().zip(&lines) {
+                    *value = line[i];
+                }
+                if i >= self.rows {
+                    continue;
+                }
+                for (j, value) in output_line(self.factors, row).into_iter().enumerate().take(size) {
+                    if j < self.columns {
+                        let at = self.first + (i * grid.size[1] + j) * out_channels + filter;
+                        let mut value = value;
+                        if !added.is_null() {
+                            value = value.add(load::<V, MASKED>(added.add(at), mask));
                         }
-                        *line = output_line(&factors, sums);
-                    }
-                    for i in 0..size {
-                        let mut row = [V::zero(); SIDE];
-                        for (value, line) in row.iter_mut().zip(&lines) {
-                            *value = line[i];
-                        }
-                        if i >= rows {
-                            continue;
-                        }
-                        for (j, value) in output_line(&factors, row).into_iter().enumerate().take(size) {
-                            if j < columns {
-                                let at = first + (i * width + j) * self.out_channels + filter;
-                                let mut value = value;
-                                if !self.added.is_null() {
-                                    value = value.add(V::load(self.added.add(at)));
-                                }
-                                value.activate(self.activation).store(self.out.add(at));
-                            }
-                        }
+                        store::<V, MASKED>(value.activate(*activation), out.add(at), mask);
                     }
                 }
             }
-            self.grid.advance(&mut place);
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
 
 impl Winograd {
-    /// Transforms the weights of 16 channels and of `filters`, a panel. `to` is where the first of them goes at the first
-    /// point.
+    /// Transforms the weights of 16 channels and of `filters`, a panel; those that do not exist are zeros. `to` is where
+    /// the first of them goes at the first point.
     ///
     /// # Safety
     /// `w` holds all weights; `to` is valid for these at every point.
@@ -24,9 +24,11 @@ impl Winograd {
         filters: &Range<usize>,
         to: *mut T,
     ) {
-        let width = filters.len();
+        let [rows, columns] = [GRAIN.min(self.channels - channel), filters.len()];
+        let width = columns.next_multiple_of(GRAIN);
         let transform = |from: *const T, tap_stride: usize, row_stride: usize| {
-            let geometry = Taps { from, tap_stride, row_stride, width, to, point: self.weight_point(width) };
+            let point = self.weight_point(width);
+            let geometry = Taps { from, tap_stride, row_stride, rows, columns, width, to, point };
             // SAFETY: by this function's contract.
             unsafe {
                 match self.tiling {
@@ -40,22 +42,26 @@ impl Winograd {
             return;
         }
         // `w` is [tap][filter][channel] here.
-        workspace::with(9 * GRAIN * width, |taps: &mut [T]| {
-            for (tap, to) in taps.chunks_exact_mut(GRAIN * width).enumerate() {
+        workspace::with(9 * rows * columns, |taps: &mut [T]| {
+            for (tap, to) in taps.chunks_exact_mut(rows * columns).enumerate() {
                 let from = ((8 - tap) * self.filters + filters.start) * self.channels + channel;
-                // SAFETY: rows of 16 channels of these filters, inside of the weights; `to` has room for all.
-                unsafe { T::transpose(isa, w[from..].as_ptr(), self.channels, width, GRAIN, to.as_mut_ptr(), width) }
+                // SAFETY: rows of these channels of these filters, inside of the weights; `to` has room for all.
+                unsafe {
+                    T::transpose(isa, w[from..].as_ptr(), self.channels, columns, rows, to.as_mut_ptr(), columns);
+                }
             }
-            transform(taps.as_ptr(), GRAIN * width, width);
+            transform(taps.as_ptr(), rows * columns, columns);
         });
     }
 }
 
-/// 16 rows of weights, `width` wide.
+/// 16 rows of weights, `width` wide, of which `rows` and `columns` exist.
 struct Taps<T> {
     from: *const T,
     tap_stride: usize,
     row_stride: usize,
+    rows: usize,
+    columns: usize,
     width: usize,
     to: *mut T,
     /// Between points of `to`, whose rows are neighbours.
@@ -97,7 +103,7 @@ unsafe fn line<V: Vector, const SIDE: usize>(factors: &[V; 4], g: [V; 3]) -> [V;
 impl<T: Float, const SIDE: usize> Work<T> for Weights<T, SIDE> {
     #[inline(always)]
     unsafe fn run<V: Vector<Element = T>>(self) {
-        let Taps { from: taps, tap_stride, row_stride, width, to, point } = self.0;
+        let Taps { from: taps, tap_stride, row_stride, rows, columns: filters, width, to, point } = self.0;
         let numbers = if SIDE == 4 { [0.5; 4] } else { [1.0 / 4.0, 1.0 / 6.0, 1.0 / 12.0, 1.0 / 24.0] };
         // SAFETY: by the contract of `Work::run`, taps and points exist.
         unsafe {
@@ -107,13 +113,15 @@ impl<T: Float, const SIDE: usize> Work<T> for Weights<T, SIDE> {
             }
             for row in 0..GRAIN {
                 for column in (0..width).step_by(V::LANES) {
-                    let from = taps.add(row * row_stride + column);
+                    let lanes = if row < rows { filters.saturating_sub(column).min(V::LANES) } else { 0 };
+                    let mask = V::mask(lanes);
+                    let from = taps.wrapping_add(row * row_stride + column);
                     let to = to.add(row * width + column);
                     let mut columns = [[V::zero(); SIDE]; 3];
                     for (j, column) in columns.iter_mut().enumerate() {
                         let mut taps = [V::zero(); 3];
                         for (i, tap) in taps.iter_mut().enumerate() {
-                            *tap = V::load(from.add((i * 3 + j) * tap_stride));
+                            *tap = V::load_part(from.wrapping_add((i * 3 + j) * tap_stride), mask);
                         }
                         *column = line(&factors, taps);
                     }
