@@ -227,6 +227,8 @@ registry! {
     SparseCrossEntropyGrad => nn::cross_entropy::SparseCrossEntropyGrad,
     BatchNormTrain => nn::batch_norm::BatchNormTrain,
     BatchNormGrad => nn::batch_norm::BatchNormGrad,
+    ConvMoments => nn::conv_moments::ConvMoments,
+    BatchNormApply => nn::conv_moments::BatchNormApply,
     LayerNorm => nn::layer_norm::LayerNorm,
     LayerNormGrad => nn::layer_norm::LayerNormGrad,
     StopGradient => control::stop_gradient::StopGradient,

@@ -98,3 +98,62 @@ fn maxima_remember_their_places() {
         }
     }
 }
+
+/// Convolutions of every kind with a normalisation behind each: its moments are the convolution's, and equal those that a
+/// pass of their own makes, whether chunks make whole rows or not.
+#[test]
+fn convolutions_give_moments() {
+    let mut numbers = Numbers(13);
+    // Input channels, filters, window, stride, groups: pointwise, Winograd, direct, strips, depthwise, many filters.
+    let cases = [
+        (8, 24, 1, 1, 1),
+        (16, 16, 3, 1, 1),
+        (16, 20, 3, 2, 1),
+        (3, 16, 3, 1, 1),
+        (6, 12, 3, 1, 6),
+        (32, 300, 3, 2, 1),
+    ];
+    for (channels, filters, window, stride, groups) in cases {
+        let mut graph = Graph::new();
+        let image = vec![Dim::fresh(), Dim::Known(9), Dim::Known(10), Dim::Known(channels)];
+        let x = graph.input(Spec::new(Shape(image), DType::Float32));
+        let w = graph.input(Spec::known(&[window, window, channels / groups, filters], DType::Float32));
+        let vectors = [(); 2].map(|()| graph.input(Spec::known(&[filters], DType::Float32)));
+        let attributes = [
+            ("strides", Ints(vec![stride as i64; 2])),
+            ("groups", programs::Int(groups as i64)),
+            ("padding", programs::text("same")),
+        ];
+        let y = graph.apply(op("conv", &attributes), &[x, w]).unwrap();
+        let normal = graph.append(op("batch_norm_train", &[]), &[y, vectors[0], vectors[1]]).unwrap();
+        let square = graph.mul(normal[0], normal[0]).unwrap();
+        // The sum of squares is always the same.
+        let cube = graph.mul(square, normal[0]).unwrap();
+        let loss = graph.apply(op("reduce", &[("kind", programs::text("sum"))]), &[cube]).unwrap();
+        let found = gradients(&mut graph, &[(loss, None)], &[w, vectors[0]]).unwrap();
+        let outputs: Vec<Value> = normal.into_iter().chain(found.into_iter().flatten()).collect();
+        let program = Program::new(graph, outputs, Vec::new());
+        let fused = passes::fuse_moments::run(&program).unwrap();
+        verify(&fused).unwrap();
+        let names = ["conv", "batch_norm_train", "conv_moments", "batch_norm_apply"];
+        assert_eq!(names.map(|name| count(&fused, name)), [0, 0, 1, 1], "{}", show::show(&fused));
+        for rows in [17, 1, 0] {
+            let mut single = |sizes: &[usize]| programs::float32(&mut numbers, sizes);
+            let inputs = [
+                single(&[rows, 9, 10, channels]),
+                single(&[window, window, channels / groups, filters]),
+                single(&[filters]),
+                single(&[filters]),
+            ];
+            let (wanted, found) = (evaluate(&program, &inputs).unwrap(), evaluate(&fused, &inputs).unwrap());
+            for (i, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                let what = format!("output {i}, {rows} rows of {channels} to {filters}, {window} taps");
+                let (found, wanted) = (common::doubles(found), common::doubles(wanted));
+                let scale = wanted.iter().fold(1.0_f64, |most, value| most.max(value.abs()));
+                for (found, wanted) in found.iter().zip(&wanted) {
+                    assert!((found - wanted).abs() <= 1e-5 * scale, "{what}: {found}, not {wanted}");
+                }
+            }
+        }
+    }
+}

@@ -2,8 +2,10 @@
 
 use ironhorn_kernels::cpu::conv::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape};
 use ironhorn_kernels::cpu::gemm::Epilogue;
+use ironhorn_kernels::cpu::norm::BatchNorm;
 use ironhorn_kernels::cpu::simd::Isa;
 
+use super::norm::{give, scratch_bytes, sums, vectors};
 use super::{Cost, Io, Lowered, Lowering, Prepare, addends, floats};
 use crate::core::{Error, Result, Spec};
 use crate::ops::nn::conv::{Conv, ConvKernelGrad};
@@ -45,14 +47,20 @@ fn cost(shape: &ConvShape, element: usize) -> Cost {
     Cost { flops: 2.0 * y as f64 * taps as f64, bytes: (x + w + y) as f64 * element as f64 }
 }
 
-pub fn forward(isa: Isa, op: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+/// With `moments`, mean and variance of every channel of the result are further results: chunks that make whole rows add
+/// them up at once, else a pass of its own does.
+pub fn forward(isa: Isa, op: &Conv, moments: bool, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let shape = geometry(op, &inputs[0], &inputs[1])?;
     let (epilogue, in_place) = (op.epilogue, op.epilogue.positions().1);
-    let kernel = ConvForward::new(shape, Epilogue { accumulate: false, activation: epilogue.activation });
+    let mut kernel = ConvForward::new(shape, Epilogue { accumulate: false, activation: epilogue.activation });
+    if moments {
+        kernel = kernel.by_rows();
+    }
     if epilogue.residual && !kernel.adds_residual() {
         return Ok(None);
     }
     let (x_len, w_len, y_len) = (shape.input_elements(), shape.weight_elements(), shape.output_elements());
+    let channels = shape.output_channels;
     let mut cost = cost(&shape, outputs[0].dtype.size());
     if epilogue.residual {
         cost.bytes += outputs[0].bytes()? as f64;
@@ -60,22 +68,44 @@ pub fn forward(isa: Isa, op: &Conv, inputs: &[Spec], outputs: &[Spec]) -> Loweri
     floats!(outputs[0].dtype, T => {
         let prepare = Prepare { inputs: vec![1], phases: 1, bytes: kernel.prepared::<T>(), layout: kernel.layout() };
         let (packing, chunks, packed) = (kernel.prepare_chunks(), kernel.chunks(), prepare.bytes > 0);
+        let rows = y_len.checked_div(channels).unwrap_or(0);
+        let own_rows = moments && (0..chunks).all(|chunk| kernel.pixels(chunk).is_some());
+        let norm = if own_rows { BatchNorm::<T>::of_parts(rows, channels, chunks) } else { BatchNorm::new(rows, channels) };
+        let (later, finish) = (if moments && !own_rows { norm.chunks() } else { 0 }, usize::from(moments));
+        let scratch = if moments { scratch_bytes(&norm, 2, channels) } else { 0 };
         let run = move |phase: usize, chunk: usize, io: &Io| {
-            // SAFETY: by the contract of `Kernel::run`.
+            // SAFETY: by the contract of `Kernel::run`; a chunk's pixels are its own, also after it made them, and phases
+            // after that only read them.
             unsafe {
-                if phase == 0 {
-                    kernel.prepare::<T>(isa, chunk, io.input::<T>(1, w_len), io.prepared::<T>());
-                } else {
-                    let w = if packed { &[] } else { io.input::<T>(1, w_len) };
-                    let addends = addends::<T>(epilogue, io, shape.output_channels, y_len);
-                    let (x, y) = (io.input::<T>(0, x_len), io.output::<T>(0, y_len));
-                    kernel.run::<T>(isa, chunk, x, w, addends, y, io.prepared::<T>());
+                match phase {
+                    0 => kernel.prepare::<T>(isa, chunk, io.input::<T>(1, w_len), io.prepared::<T>()),
+                    1 => {
+                        let w = if packed { &[] } else { io.input::<T>(1, w_len) };
+                        let addends = addends::<T>(epilogue, io, channels, y_len);
+                        let (x, y) = (io.input::<T>(0, x_len), io.output::<T>(0, y_len));
+                        kernel.run::<T>(isa, chunk, x, w, addends, y, io.prepared::<T>());
+                        if let Some(pixels) = kernel.pixels(chunk).filter(|_| own_rows) {
+                            let y = y.range(pixels.start * channels..pixels.end * channels);
+                            norm.run_part_moments(isa, chunk, y, sums(io, &norm));
+                        }
+                    }
+                    2 => {
+                        let y = std::slice::from_raw_parts(io.output::<T>(0, y_len).as_ptr().cast_const(), y_len);
+                        norm.run_moments(isa, norm.chunks() - 1 - chunk, y, None, sums(io, &norm));
+                    }
+                    _ => {
+                        let vectors = vectors(io, &norm, 2 * channels).range(0..2 * channels);
+                        let (mean, variance) = vectors.split_at_mut(channels);
+                        norm.finish_moments(mean, variance, sums(io, &norm).range(0..norm.scratch_numbers()));
+                        give(io, 1, mean);
+                        give(io, 2, variance);
+                    }
                 }
             }
             Ok(())
         };
-        let lowered = Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost);
-        Ok(Some(lowered.in_place(in_place.into_iter().collect())))
+        let lowered = Lowered::new(packing, run).then(chunks).then(later).then(finish).scratch(scratch);
+        Ok(Some(lowered.prepare(prepare).cost(cost).in_place(in_place.into_iter().collect())))
     })
 }
 

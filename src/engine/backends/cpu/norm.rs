@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! forward    moments of chunks | merge them, make scale and shift | y = relu(x scale + shift + residual)
+//! apply      make scale and shift of moments that are known | y = relu(x scale + shift + residual)
 //! backward   [scale and shift] | sums of chunks | merge them into d gamma, d beta | dx
 //! ```
 //!
@@ -15,6 +16,7 @@ use ironhorn_kernels::cpu::simd::Isa;
 use super::{Io, Lowered, Lowering, floats, streaming};
 use crate::core::{Error, Result, Spec};
 use crate::ops::nn::batch_norm::{BatchNormGrad, BatchNormTrain, Gate};
+use crate::ops::nn::conv_moments::BatchNormApply;
 
 fn rows(x: &Spec) -> Result<(usize, usize)> {
     let sizes = x.shape.concrete()?;
@@ -23,7 +25,11 @@ fn rows(x: &Spec) -> Result<(usize, usize)> {
 }
 
 /// The scratch: partial sums in double precision, then `count` vectors of one number a channel.
-fn scratch_bytes<T: kernels::NormElement>(kernel: &kernels::BatchNorm<T>, count: usize, channels: usize) -> usize {
+pub(super) fn scratch_bytes<T: kernels::NormElement>(
+    kernel: &kernels::BatchNorm<T>,
+    count: usize,
+    channels: usize,
+) -> usize {
     kernel.scratch() + count * channels * size_of::<T>()
 }
 
@@ -31,7 +37,10 @@ fn scratch_bytes<T: kernels::NormElement>(kernel: &kernels::BatchNorm<T>, count:
 ///
 /// # Safety
 /// The scratch was made with `scratch_bytes`.
-unsafe fn sums<'a, T: kernels::NormElement>(io: &'a Io, kernel: &kernels::BatchNorm<T>) -> Disjoint<'a, f64> {
+pub(super) unsafe fn sums<'a, T: kernels::NormElement>(
+    io: &'a Io,
+    kernel: &kernels::BatchNorm<T>,
+) -> Disjoint<'a, f64> {
     // SAFETY: the scratch begins with them, aligned as every scratch is.
     unsafe { Disjoint::from_raw(io.scratch::<f64>().as_ptr(), kernel.scratch_numbers()) }
 }
@@ -40,7 +49,7 @@ unsafe fn sums<'a, T: kernels::NormElement>(io: &'a Io, kernel: &kernels::BatchN
 ///
 /// # Safety
 /// The scratch was made with `scratch_bytes`.
-unsafe fn vectors<'a, T: kernels::NormElement>(
+pub(super) unsafe fn vectors<'a, T: kernels::NormElement>(
     io: &'a Io,
     kernel: &kernels::BatchNorm<T>,
     length: usize,
@@ -53,7 +62,7 @@ unsafe fn vectors<'a, T: kernels::NormElement>(
 ///
 /// # Safety
 /// The output has room for it, and no other chunk runs.
-unsafe fn give<T: Copy>(io: &Io, index: usize, values: &[T]) {
+pub(super) unsafe fn give<T: Copy>(io: &Io, index: usize, values: &[T]) {
     if io.wants(index) {
         // SAFETY: by this function's contract.
         unsafe { io.output::<T>(index, values.len()).range(0..values.len()) }.copy_from_slice(values);
@@ -110,6 +119,44 @@ pub fn train(isa: Isa, op: &BatchNormTrain, inputs: &[Spec], outputs: &[Spec]) -
         };
         let lowered = Lowered::new(chunks, run).then(1).then(chunks).scratch(scratch).cost(cost);
         Ok(Some(lowered.in_place(residual.into_iter().collect())))
+    })
+}
+
+/// By moments that are inputs.
+pub fn apply(isa: Isa, op: &BatchNormApply, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let (rows, channels) = rows(&inputs[0])?;
+    let BatchNormApply { epsilon, residual, relu } = *op;
+    let elements = rows * channels;
+    let cost = streaming(inputs, outputs, 3.0)?;
+    floats!(outputs[0].dtype, T => {
+        let kernel = kernels::BatchNorm::<T>::new(rows, channels);
+        let chunks = kernel.chunks();
+        let run = move |phase: usize, chunk: usize, io: &Io| {
+            // SAFETY: by the contract of `Kernel::run`; the first phase has one chunk and writes the factors, which are only
+            // read in the second, where `y` may be the residual's memory.
+            unsafe {
+                let factors = io.scratch::<T>();
+                if phase == 0 {
+                    let (scale, shift) = factors.range(0..2 * channels).split_at_mut(channels);
+                    let vector = |index: usize| io.input::<T>(index, channels);
+                    let by = Normalisation { mean: vector(3), variance: vector(4), epsilon: epsilon.0 as T };
+                    kernel.factors(by, Some(vector(1)), Some(vector(2)), scale, shift);
+                    return Ok(());
+                }
+                let factors = std::slice::from_raw_parts(factors.as_ptr().cast_const(), 2 * channels);
+                let (scale, shift) = factors.split_at(channels);
+                let residual = match residual {
+                    false => Residual::None,
+                    true if std::ptr::eq(io.inputs[5], io.outputs[0]) => Residual::InPlace,
+                    true => Residual::Add(io.input::<T>(5, elements)),
+                };
+                let (x, y) = (io.input::<T>(0, elements), io.output::<T>(0, elements));
+                kernel.run_apply(isa, chunks - 1 - chunk, x, scale, shift, residual, relu, y);
+            }
+            Ok(())
+        };
+        let lowered = Lowered::new(1, run).then(chunks).scratch(2 * channels * size_of::<T>()).cost(cost);
+        Ok(Some(lowered.in_place(residual.then_some(5).into_iter().collect())))
     })
 }
 

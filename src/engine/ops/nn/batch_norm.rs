@@ -21,7 +21,7 @@ use crate::ops::shape::reshape::Reshape;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Real, Value, expect_inputs};
 
 /// The specs of `y` and of a channel's number, after checking the inputs against each other.
-fn check(x: &Spec, parameters: &[(&str, &Spec)], weights: Option<&&Spec>) -> Result<(Spec, Spec)> {
+pub(super) fn check(x: &Spec, parameters: &[(&str, &Spec)], weights: Option<&&Spec>) -> Result<(Spec, Spec)> {
     if !x.dtype.is_float() {
         return Err(Error::dtype(format!("takes floats, got {}; cast the input first", x.dtype)));
     }
@@ -56,9 +56,9 @@ fn check(x: &Spec, parameters: &[(&str, &Spec)], weights: Option<&&Spec>) -> Res
 }
 
 /// Moments of `x` written in ops.
-struct Moments {
-    mean: Value,
-    variance: Value,
+pub(super) struct Moments {
+    pub mean: Value,
+    pub variance: Value,
     /// `(x - mean)` and `1 / sqrt(variance + epsilon)`.
     centred: Value,
     inverse: Value,
@@ -69,7 +69,7 @@ struct Moments {
 }
 
 impl Moments {
-    fn write(graph: &mut Graph, x: Value, weights: Option<&Value>, epsilon: f64) -> Result<Moments> {
+    pub fn write(graph: &mut Graph, x: Value, weights: Option<&Value>, epsilon: f64) -> Result<Moments> {
         let axes: Vec<i64> = (0..graph.shape(x).rank() as i64 - 1).collect();
         let share = match weights {
             None => None,
@@ -90,9 +90,14 @@ impl Moments {
         moments.centred = graph.sub(x, moments.mean)?;
         let square = graph.mul(moments.centred, moments.centred)?;
         moments.variance = moments.average(graph, square)?;
-        let shifted = graph.shift(moments.variance, epsilon)?;
-        moments.inverse = graph.elementwise(Scalar::Rsqrt, &[shifted])?;
+        moments.inverse = inverse(graph, moments.variance, epsilon)?;
         Ok(moments)
+    }
+
+    /// Those that somebody else made.
+    pub fn known(graph: &mut Graph, x: Value, mean: Value, variance: Value, epsilon: f64) -> Result<Moments> {
+        let (centred, inverse) = (graph.sub(x, mean)?, inverse(graph, variance, epsilon)?);
+        Ok(Moments { mean, variance, centred, inverse, share: None, axes: Vec::new() })
     }
 
     /// The weighted mean over the rows.
@@ -110,11 +115,17 @@ impl Moments {
         graph.mul(self.centred, self.inverse)
     }
 
-    fn apply(&self, graph: &mut Graph, gamma: Value, beta: Value) -> Result<Value> {
+    pub fn apply(&self, graph: &mut Graph, gamma: Value, beta: Value) -> Result<Value> {
         let normalized = self.normalized(graph)?;
         let scaled = graph.mul(normalized, gamma)?;
         graph.add(scaled, beta)
     }
+}
+
+/// `1 / sqrt(variance + epsilon)`
+fn inverse(graph: &mut Graph, variance: Value, epsilon: f64) -> Result<Value> {
+    let shifted = graph.shift(variance, epsilon)?;
+    graph.elementwise(Scalar::Rsqrt, &[shifted])
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -191,7 +202,7 @@ impl Operation for BatchNormTrain {
 }
 
 /// Fails unless `found` has type and shape of `y`.
-fn expect_same(what: &str, found: &Spec, y: &Spec) -> Result<()> {
+pub(super) fn expect_same(what: &str, found: &Spec, y: &Spec) -> Result<()> {
     if found.dtype == y.dtype && found.shape.agrees(&y.shape) {
         Ok(())
     } else {

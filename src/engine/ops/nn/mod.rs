@@ -2,6 +2,7 @@
 
 pub mod batch_norm;
 pub mod conv;
+pub mod conv_moments;
 pub mod conv_transpose;
 pub mod cross_entropy;
 pub mod layer_norm;

@@ -6,6 +6,7 @@ pub mod fold_scale;
 pub mod fuse_batch_norm;
 pub mod fuse_elementwise;
 pub mod fuse_epilogue;
+pub mod fuse_moments;
 pub mod fuse_pool;
 pub mod rebuild;
 pub mod simplify;
@@ -19,7 +20,7 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 10] = [
+pub const PASSES: [Pass; 11] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
     ("simplify", simplify::run),
@@ -27,6 +28,7 @@ pub const PASSES: [Pass; 10] = [
     ("fold_scale", fold_scale::run),
     ("fuse_epilogue", fuse_epilogue::run),
     ("fuse_batch_norm", fuse_batch_norm::run),
+    ("fuse_moments", fuse_moments::run),
     ("fuse_pool", fuse_pool::run),
     ("fuse_elementwise", fuse_elementwise::run),
     ("dead_code", dead_code::run),

@@ -217,6 +217,11 @@ impl Depthwise {
         self.rows.parts
     }
 
+    /// The rows of the output that a chunk makes.
+    pub fn rows_of(&self, chunk: usize) -> Range<usize> {
+        self.rows.range(chunk)
+    }
+
     /// Computes one chunk of the output.
     pub fn run<T: Compute>(
         &self,

@@ -12,6 +12,7 @@ use super::{ConvShape, Tiling};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Addends, Compute, Epilogue, Gemm, GemmShape};
 use crate::cpu::simd::Isa;
+use std::ops::Range;
 
 /// `y = activation(conv(x, w) + bias + residual)`
 ///
@@ -119,9 +120,31 @@ impl ConvForward {
         !matches!(self.kernel, Kernel::Depthwise(_))
     }
 
+    /// Cuts the output into rows of pixels, as far as the kernel can: see [`pixels`](Self::pixels).
+    #[must_use]
+    pub fn by_rows(mut self) -> Self {
+        if let Kernel::Winograd(winograd) = &mut self.kernel {
+            winograd.cut_by_rows();
+        }
+        self
+    }
+
     /// How many parts the output is cut into.
     pub fn chunks(&self) -> usize {
         self.kernel.chunks()
+    }
+
+    /// The pixels that a chunk makes, all images one after the other; `None` where chunks make a part of the channels, or
+    /// pixels that are not neighbours.
+    pub fn pixels(&self, chunk: usize) -> Option<Range<usize>> {
+        let [_, _, width] = self.shape.output_size();
+        let rows = |rows: Range<usize>| rows.start * width..rows.end * width;
+        match &self.kernel {
+            Kernel::Product(product) => product.rows_of(chunk),
+            Kernel::Depthwise(depthwise) => Some(rows(depthwise.rows_of(chunk))),
+            Kernel::Gather(gather) => gather.rows_of(chunk).map(rows),
+            Kernel::Winograd(winograd) => winograd.rows_of(chunk).map(rows),
+        }
     }
 
     /// Computes one part of `y`. A bias has `output_channels` elements, a residual is laid out like `y`; depthwise

@@ -170,6 +170,11 @@ impl Gather {
         self.rows.parts * self.units.parts
     }
 
+    /// The rows of the output that a chunk makes, if it makes all their channels.
+    pub fn rows_of(&self, chunk: usize) -> Option<Range<usize>> {
+        (self.units.parts == 1).then(|| self.rows.range(chunk))
+    }
+
     pub fn prepared_elements(&self) -> usize {
         if self.geometry.packed { self.geometry.groups * self.geometry.packed_group() } else { 0 }
     }

@@ -315,3 +315,49 @@ fn order_of_chunks_does_not_change_a_bit() {
         assert!(results.iter().all(|result| *result == results[0]), "{isa:?}");
     }
 }
+
+/// A chunk writes the pixels it names, all of their channels, and no others.
+#[test]
+fn chunks_name_their_pixels() {
+    let mut random = Lcg::new(11);
+    let strided = ConvShape { stride: [1, 2, 2], ..image([9, 17, 15], [16, 24], 3, 1) };
+    let shapes = [
+        image([20, 9, 11], [16, 24], 1, 0),
+        image([20, 17, 15], [16, 16], 3, 1),
+        image([3, 40, 33], [32, 48], 3, 0),
+        image([20, 17, 15], [3, 16], 3, 1),
+        ConvShape { groups: 16, ..image([20, 17, 15], [16, 32], 3, 1) },
+        strided,
+        ConvShape { size: [5, 9, 10], ..image([4, 9, 10], [16, 16], 3, 1) },
+        image([1, 4, 4], [64, 512], 3, 1),
+    ];
+    for (index, shape) in shapes.iter().enumerate() {
+        let [x, w]: [Vec<f32>; 2] = [random.halves(shape.input_elements()), random.halves(shape.weight_elements())];
+        let kernel = ConvForward::new(*shape, Epilogue::default()).by_rows();
+        for isa in Isa::available() {
+            let mut prepared = vec![0.0; kernel.prepared::<f32>() / 4];
+            for chunk in 0..kernel.prepare_chunks() {
+                kernel.prepare(isa, chunk, &w, Disjoint::new(&mut prepared));
+            }
+            let mut next = 0;
+            for chunk in 0..kernel.chunks() {
+                let Some(pixels) = kernel.pixels(chunk) else {
+                    assert_eq!(index, shapes.len() - 1, "{shape:?}");
+                    break;
+                };
+                assert_eq!(pixels.start, next, "{shape:?}");
+                next = pixels.end;
+                let mut y = vec![f32::NAN; shape.output_elements()];
+                let prepared = Disjoint::new(&mut prepared);
+                kernel.run(isa, chunk, &x, &w, Addends::default(), Disjoint::new(&mut y), prepared);
+                for (pixel, channels) in y.chunks_exact(shape.output_channels).enumerate() {
+                    let written = channels.iter().all(|value| !value.is_nan());
+                    let untouched = channels.iter().all(|value| value.is_nan());
+                    let own = pixels.contains(&pixel);
+                    assert!(if own { written } else { untouched }, "{isa:?} chunk {chunk}, pixel {pixel}: {shape:?}");
+                }
+            }
+            assert!(next == 0 || next * shape.output_channels == shape.output_elements(), "{shape:?}");
+        }
+    }
+}

@@ -278,6 +278,20 @@ impl Gemm {
         self.batches.parts * self.rows.parts * self.columns.parts * self.depth.parts
     }
 
+    /// The rows that a chunk makes, batches one after the other, if it makes whole rows that are neighbours.
+    pub fn rows_of(&self, chunk: usize) -> Option<Range<usize>> {
+        let whole = self.columns.parts == 1 && self.depth.parts == 1;
+        match (self.batches.parts, self.rows.parts) {
+            _ if !whole => None,
+            (_, 1) => {
+                let batches = self.batches.range(chunk);
+                Some(batches.start * self.shape.m..batches.end * self.shape.m)
+            }
+            _ if self.shape.batch == 1 => Some(self.rows.range(chunk)),
+            _ => None,
+        }
+    }
+
     /// Bytes of scratch that all chunks share.
     pub fn scratch<T>(&self) -> usize {
         self.scratch_elements() * size_of::<T>()

@@ -23,6 +23,7 @@
 //! Limit: memory bandwidth.
 
 mod gradient;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -385,14 +386,18 @@ impl<T: NormElement> BatchNorm<T> {
         let row = self.scratch_row();
         // SAFETY: chunks have different parts of scratch.
         let result = unsafe { scratch.range(chunk * row..(chunk + 1) * row) };
+        let weights = weights.map(|weights| &weights[self.rows_of(chunk)]);
+        self.moments_of(isa, &x[self.elements_of(chunk)], weights, result);
+    }
+
+    /// The statistics of some rows.
+    fn moments_of(&self, isa: Isa, x: &[T], weights: Option<&[T]>, result: &mut [f64]) {
         if self.channels == 0 {
             result.fill(0.0);
             return;
         }
-        let rows = self.rows_of(chunk);
         // With weights, rows are taken one at a time.
         let width = if weights.is_some() { self.channels } else { self.width() };
-        let (x, weights) = (&x[self.elements_of(chunk)], weights.map(|weights| &weights[rows]));
         workspace::with(2 * self.channels, |folds: &mut [f64]| {
             workspace::with(3 * width, |room: &mut [T]| {
                 T::moments(isa, Moments { x, weights, channels: self.channels, room, folds, result });

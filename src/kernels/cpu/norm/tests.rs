@@ -179,6 +179,51 @@ fn large_means_do_not_drown_the_variance() {
     }
 }
 
+/// Parts of any size, some empty, in any order: as accurate as chunks, and the same bits however they are run.
+fn check_parts<T: NormElement>(tolerance: f64) {
+    let mut random = Lcg(4);
+    for (channels, offset) in [(1, 0.0), (3, 100.0), (16, 1.0), (64, 0.0), (300, 10.0)] {
+        let parts: Vec<usize> = [700, 0, 1, 37, 1024, 5].into_iter().map(|rows| rows * channels).collect();
+        let count: usize = parts.iter().sum();
+        let rows = count / channels;
+        let x: Vec<T> = random.numbers(count, offset);
+        let kernel = BatchNorm::<T>::of_parts(rows, channels, parts.len());
+        for isa in Isa::available() {
+            let moments = |order: &[usize]| {
+                let mut scratch = vec![f64::NAN; kernel.scratch_numbers()];
+                for &part in order {
+                    let start: usize = parts[..part].iter().sum();
+                    let x = &x[start..start + parts[part]];
+                    kernel.run_part_moments(isa, part, x, Disjoint::new(&mut scratch));
+                }
+                let (mut mean, mut variance) = (vec![T::ZERO; channels], vec![T::ZERO; channels]);
+                assert_eq!(kernel.finish_moments(&mut mean, &mut variance, &scratch), rows as f64);
+                [mean, variance].map(|values| values.iter().map(|value| value.to_f64()).collect::<Vec<_>>())
+            };
+            let found = moments(&[0, 1, 2, 3, 4, 5]);
+            assert_eq!(found, moments(&[3, 5, 1, 0, 4, 2]), "{isa:?}");
+            for channel in 0..channels {
+                let values = || x.iter().skip(channel).step_by(channels).map(|x| x.to_f64());
+                let mean = values().sum::<f64>() / rows as f64;
+                let variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / rows as f64;
+                let [found_mean, found] = [found[0][channel], found[1][channel]];
+                assert!((found_mean - mean).abs() <= tolerance * (offset + 1.0), "{isa:?} {found_mean} {mean}");
+                assert!((found / variance - 1.0).abs() <= 10.0 * tolerance, "{isa:?} {found} {variance}");
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_in_single_precision() {
+    check_parts::<f32>(2e-7);
+}
+
+#[test]
+fn parts_in_double_precision() {
+    check_parts::<f64>(1e-12);
+}
+
 #[test]
 fn masked_rows_may_hold_anything() {
     let x = [1.0f32, f32::NAN, 3.0];

@@ -263,6 +263,27 @@ impl Winograd {
         self.tiles.parts * self.panels.parts
     }
 
+    /// Lets chunks be made of whole rows of tiles.
+    pub fn cut_by_rows(&mut self) {
+        let [down, across] = self.out.tiles;
+        let count = self.images * down * across;
+        let grain = if across.is_multiple_of(2) { across } else { 2 * across };
+        let grain = if grain.is_multiple_of(3) { grain } else { 3 * grain };
+        self.tiles = Split::new(count, self.tiles.parts, grain.max(1));
+    }
+
+    /// The rows of the output that a chunk makes, if it makes whole rows and all their channels.
+    pub fn rows_of(&self, chunk: usize) -> Option<Range<usize>> {
+        let ([down, across], height) = (self.out.tiles, self.out.size[0]);
+        let tiles = self.tiles.range(chunk / self.panels.parts);
+        let whole = self.panels.parts == 1 && [tiles.start, tiles.end].iter().all(|tile| tile.is_multiple_of(across));
+        let row = |tile: usize| {
+            let row = tile / across;
+            row / down * height + (row % down * (self.tiling.side() - 2)).min(height)
+        };
+        whole.then(|| row(tiles.start)..row(tiles.end))
+    }
+
     /// Computes one chunk of the output.
     pub fn run<T: Compute>(
         &self,
