@@ -91,7 +91,8 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
             Ok(())
         }
         helpers => {
-            let shared = Arc::new(Shared::new(task.plan, ios, task.feed, fed, task.steps));
+            let operands = Operands(ios.as_ptr());
+            let shared = Arc::new(Shared::new(task.plan, operands, task.feed, fed, task.steps));
             if let Some(pool) = helpers {
                 let worker = Arc::clone(&shared);
                 pool.spawn_broadcast(move |_| worker.work(None, None));
@@ -103,6 +104,7 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
                 std::hint::spin_loop();
             }
             drop(arena);
+            OPERANDS.set(ios);
             if let Some(clock) = clock {
                 clock.record(&shared.plan, *done);
             }
@@ -130,10 +132,19 @@ struct Node {
     progress: Progress,
 }
 
+/// The operands of the plan's steps, which the caller of the run owns. As the arena, they are there while a worker may hold a
+/// chunk; one that wakes up later finds no chunk and does not look at them.
+struct Operands(*const Io);
+
+// SAFETY: nobody writes operands during a run, and `Io` itself may be shared.
+unsafe impl Send for Operands {}
+// SAFETY: as above.
+unsafe impl Sync for Operands {}
+
 /// What the workers of one run share.
 struct Shared {
     plan: Arc<Plan>,
-    ios: Vec<Io>,
+    operands: Operands,
     feed: Option<Feed>,
     fed: Option<Vec<Storage>>,
     steps: usize,
@@ -151,7 +162,7 @@ struct Shared {
 const STEP_SHIFT: u32 = 32;
 
 impl Shared {
-    fn new(plan: Arc<Plan>, ios: Vec<Io>, feed: Option<Feed>, fed: Option<Vec<Storage>>, steps: usize) -> Shared {
+    fn new(plan: Arc<Plan>, operands: Operands, feed: Option<Feed>, fed: Option<Vec<Storage>>, steps: usize) -> Shared {
         let node = |step, phase, chunks| Node { step, phase, chunks, progress: Progress::default() };
         let fed_nodes = feed.iter().map(|feed| node(None, 0, feed.chunks()));
         let planned = plan.steps.iter().enumerate().flat_map(|(index, step)| {
@@ -160,7 +171,7 @@ impl Shared {
         let nodes = fed_nodes.chain(planned).filter(|node| node.chunks > 0).collect();
         Shared {
             plan,
-            ios,
+            operands,
             feed,
             fed,
             steps,
@@ -255,9 +266,12 @@ impl Shared {
                 }
                 Some(index) => {
                     let planned = &self.plan.steps[index];
+                    // SAFETY: `run` resolved operands for every step of the plan, and waits for this chunk before it lets them
+                    // go.
+                    let io = unsafe { &*self.operands.0.add(index) };
                     // SAFETY: `run`'s caller vouches for the memory; this chunk was claimed by this worker alone, and the
                     // nodes before are complete.
-                    let run = || unsafe { planned.kernel.run(node.phase, chunk as usize, &self.ios[index]) };
+                    let run = || unsafe { planned.kernel.run(node.phase, chunk as usize, io) };
                     let result = if early { stop::during(&mut asked, run) } else { stop::never(run) };
                     result.map_err(|error| error.at(&planned.scope, planned.name))?;
                 }
