@@ -130,3 +130,20 @@ def test_top_k_from_sorted_ids():
     metric = keras.metrics.SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True)
     metric.update_state(np.array([7, 3]), np.array([[1, 7, 3], [1, 7, 3]]))
     assert float(metric.result()) == pytest.approx(0.5)
+
+
+def test_probabilities_of_other_classes_go_through_the_sum_alone() -> None:
+    """The loss of class numbers: logarithms and bounds of one probability a row, equal to those of whole rows."""
+    rng = np.random.default_rng(0)
+    raw = rng.uniform(0.01, 1.0, (6, 5)).astype("float32")
+    raw[2] = [0, 1, 0, 0, 0]
+    labels = np.array([0, 4, 0, 1, 2, 3])
+    p, one_hot = keras.Variable(raw), np.eye(5, dtype="float32")[labels]
+    with keras.profile() as report, keras.GradientTape() as tape:
+        losses = ops.sparse_categorical_crossentropy(labels, p)
+    sparse = tape.gradient(losses, p)
+    with keras.GradientTape() as tape:
+        expected = ops.categorical_crossentropy(one_hot, p)
+    np.testing.assert_array_equal(losses, expected)
+    np.testing.assert_allclose(sparse, tape.gradient(expected, p), rtol=1e-5, atol=1e-6)
+    assert {row.output for row in report.rows if row.op in ("log", "maximum", "minimum", "divide")} == {"float32(6,)"}

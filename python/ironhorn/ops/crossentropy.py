@@ -113,7 +113,8 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     if place != output.ndim - 1:
         output = np_ops.moveaxis(output, place, -1)
     if not from_logits:
-        # log(p / sum p) are logits of the same distribution.
-        output = _log_probabilities(output, False, -1)
-        return handle["sparse_cross_entropy"](output, target, normalized=True)
+        # The label's probability is all that the loss reads: only the sum goes through the other classes.
+        picked = handle["negative"](handle["sparse_cross_entropy"](output, target, normalized=True))
+        share = handle["divide"](picked, np_ops.sum(output, -1))
+        return handle["negative"](handle["log"](np_ops.clip(share, epsilon(), 1.0 - epsilon())))
     return handle["sparse_cross_entropy"](output, target)
