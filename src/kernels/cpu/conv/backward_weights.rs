@@ -10,9 +10,11 @@
 //!
 //! The tile's roles are swapped: its rows are weights and the reduction runs over pixels, whose stride is constant
 //! along an image row; dy is B where it lies. Chunks over images add into partial sums of their own, which `finish`
-//! adds up in order. Weights of kernel planes that lie outside of the volume take no part. Limits as in `gather`.
+//! adds up in order. Weights of kernel planes that lie outside of the volume take no part. Limits as in `gather`. 3 x 3 taps
+//! without strides are tiles of images instead of rows where that is faster (`winograd::weight_gradient`).
 
 use super::depthwise_weights::DepthwiseWeights;
+use super::winograd::{Tiling, WeightGradient};
 use super::{BLOCK_ELEMENTS, ConvShape, copy_padded};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tile::{Tap, Tile};
@@ -47,11 +49,12 @@ pub struct ConvBackwardWeights {
     shape: ConvShape,
     product: Option<Gemm>,
     depthwise: Option<DepthwiseWeights>,
-    /// Rows of all output planes.
+    winograd: Option<WeightGradient>,
+    /// Rows of all output planes, or tiles of them.
     rows: Split,
     /// Panels of all groups.
     units: Split,
-    /// Weights of one group and output channel.
+    /// Weights of one group and output channel, or blocks of input channels.
     weights: Split,
     block_rows: usize,
     /// Columns of x that are read, which may lie outside of it.
@@ -64,6 +67,15 @@ impl ConvBackwardWeights {
     /// # Panics
     /// When a size that must be positive is 0, or groups do not divide the channels.
     pub fn new(shape: ConvShape) -> Self {
+        Self::with_tiling(shape, Tiling::active())
+    }
+
+    /// The same with a choice of tiles that is not the process's; tiles of 4 x 4 outputs are not made here, those of 2 x 2
+    /// serve.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn with_tiling(shape: ConvShape, tiling: Tiling) -> Self {
         shape.check();
         let product = shape.is_pointwise().then(|| {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
@@ -71,14 +83,24 @@ impl ConvBackwardWeights {
             Gemm::new(product, Epilogue::default())
         });
         let depthwise = shape.is_depthwise().then(|| DepthwiseWeights::new(&shape));
+        let winograd = WeightGradient::choose(&shape, tiling);
         let [depth, height, width] = shape.output_size();
         let pixels = shape.batch * depth * height * width;
         let wanted = (shape.work() / CHUNK_WORK).clamp(1, MOST_CHUNKS);
         let partial_limit = MOST_PARTIAL / shape.weight_elements().max(1);
         let rows = Split::new(shape.batch * depth * height, wanted.min(pixels / PART_PIXELS).min(partial_limit), 1);
         let rest = if depthwise.is_some() { 1 } else { wanted.min(ENOUGH_CHUNKS) / rows.parts };
-        let mut kernel =
-            Self { shape, product, depthwise, rows, units: rows, weights: rows, block_rows: 1, columns: 0..0 };
+        let mut kernel = Self {
+            shape,
+            product,
+            depthwise,
+            winograd,
+            rows,
+            units: rows,
+            weights: rows,
+            block_rows: 1,
+            columns: 0..0,
+        };
         kernel.units = Split::new(shape.groups * kernel.panels(), rest, 1);
         kernel.weights = Split::new(shape.taps() * shape.input_group(), rest / kernel.units.parts, 24);
         if width > 0 {
@@ -89,6 +111,10 @@ impl ConvBackwardWeights {
         let line = (kernel.columns.len() * shape.input_channels * shape.kernel[0]).max(1);
         let span = (shape.kernel[1] - 1) * shape.dilation[1] + 1;
         let fitting = (BLOCK_ELEMENTS / line).saturating_sub(span) / shape.stride[1];
+        if let Some(winograd) = &kernel.winograd {
+            let cut = winograd.cut(partial_limit);
+            (kernel.rows, kernel.units, kernel.weights) = (cut.tiles, cut.panels, cut.blocks);
+        }
         kernel.block_rows = fitting.min(BLOCK_PIXELS[usize::from(kernel.copies())].div_ceil(width.max(1))).max(1);
         kernel
     }
@@ -165,6 +191,11 @@ impl ConvBackwardWeights {
         } else {
             dw.as_ptr()
         };
+        if let Some(winograd) = &self.winograd {
+            // SAFETY: the lengths were checked; these weights, or this part of a partial sum, are this chunk's alone.
+            unsafe { winograd.run(isa, &rows, units, &weights, x, dy, dw) }
+            return;
+        }
         if rows.is_empty() || width == 0 {
             self.clear(&units, &weights, dw);
             return;

@@ -16,15 +16,17 @@
 //! Points of a buffer lie apart by a constant, so that a transform reaches all of them from one address; the constants keep
 //! them in sets of their own in L1 and spread them over those of L2. The multiply-add units limit the products,
 //! stores and loads the transforms, which are worth as many multiplications as `TRANSFORM` says. Where the points of the
-//! weights outgrow L2 they are read from L3 once per block.
+//! weights outgrow L2 they are read from L3 once per block. Gradients with respect to the weights are the adjoint
+//! (`weight_gradient`).
 //!
 //! Accuracy: the transforms of F(2x2) add and subtract, and halve weights. The root mean square of its error is at most
 //! 4 times that of the direct sum in the same element type (it is often below it, because fewer terms are added up). F(4x4)
-//! multiplies by up to 8: at most 40 times. Tests compare both with float64. Infinities and NaN spread over the tile
-//! that they are in.
+//! multiplies by up to 8: at most 40 times. Weight gradients take F(2x2) and its budget with either choice. Tests compare all
+//! with float64. Infinities and NaN spread over the tile that they are in.
 
 mod products;
 mod tiles;
+mod weight_gradient;
 mod weights;
 
 use std::ops::Range;
@@ -37,6 +39,7 @@ use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
 use products::Products;
 use tiles::{Grid, Output, SOURCE_POINT, SUM_POINT, Source};
+pub(super) use weight_gradient::WeightGradient;
 
 /// How many outputs share their multiplications in convolutions that allow it.
 ///
@@ -345,6 +348,7 @@ impl Winograd {
                 let transform = Source::<T, SIDE> {
                     images: source.as_ptr(),
                     grid: self.source,
+                    pixel: self.channels,
                     channels: self.channels,
                     depth: self.depth(),
                     padding: self.padding,

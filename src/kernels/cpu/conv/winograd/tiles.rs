@@ -32,21 +32,21 @@ pub(super) struct Grid {
 
 /// A tile's image and its place in the grid.
 #[derive(Clone, Copy)]
-struct Place {
-    image: usize,
-    down: usize,
-    across: usize,
+pub(super) struct Place {
+    pub image: usize,
+    pub down: usize,
+    pub across: usize,
 }
 
 impl Grid {
     #[inline(always)]
-    fn place(&self, tile: usize) -> Place {
+    pub fn place(&self, tile: usize) -> Place {
         let [down, across] = self.tiles;
         Place { image: tile / (down * across), down: tile / across % down, across: tile % across }
     }
 
     #[inline(always)]
-    fn advance(&self, place: &mut Place) {
+    pub fn advance(&self, place: &mut Place) {
         place.across += 1;
         if place.across == self.tiles[1] {
             place.across = 0;
@@ -143,8 +143,11 @@ unsafe fn output_line<V: Vector, const SIDE: usize>(factors: &Factors<V>, m: [V;
 /// Transforms all channels of `tiles`; point p of tile t goes to `to + p * SOURCE_POINT + (t - tiles.start) * stride`, with
 /// zeros for the channels up to `depth`.
 pub(super) struct Source<T, const SIDE: usize> {
+    /// The first channel of the first pixel.
     pub images: *const T,
     pub grid: Grid,
+    /// Elements between pixels.
+    pub pixel: usize,
     pub channels: usize,
     pub depth: usize,
     /// Zeros before the images, down and across.
@@ -161,7 +164,7 @@ impl<T: Float, const SIDE: usize> Work<T> for Source<T, SIDE> {
     unsafe fn run<V: Vector<Element = T>>(self) {
         let [height, width] = self.grid.size;
         let [top, left] = self.padding;
-        let [row_stride, column_stride] = [width * self.channels, self.channels];
+        let [row_stride, column_stride] = [width * self.pixel, self.pixel];
         let mut place = self.grid.place(self.tiles.start);
         for index in 0..self.tiles.len() {
             // Counted from the first row and column of zeros.
@@ -169,7 +172,7 @@ impl<T: Float, const SIDE: usize> Work<T> for Source<T, SIDE> {
             // Where the tile starts, which is not in the image if zeros come first.
             let row = (place.image * height + y).wrapping_sub(top);
             let pixel = row.wrapping_mul(width).wrapping_add(x).wrapping_sub(left);
-            let first = self.images.wrapping_add(pixel.wrapping_mul(self.channels));
+            let first = self.images.wrapping_add(pixel.wrapping_mul(self.pixel));
             let inside = y >= top && x >= left && y + SIDE <= top + height && x + SIDE <= left + width;
             // SAFETY: by the contract of `Work::run`, the pixels inside of the images, the zeros and the points exist.
             unsafe {
