@@ -42,9 +42,13 @@ const CHUNK_WORK: usize = 75_000;
 /// Elements of V and D that a block of tiles has at a point.
 const BLOCK_ELEMENTS: usize = 6 * 1024;
 /// Tiles of a block at most.
-const BLOCK: usize = 96;
-/// Tiles that a part of the images has at least, so that `G^T M G` and adding up are little beside the products.
-const PART_TILES: usize = 128;
+const BLOCK: usize = 128;
+/// Tiles that a part of the images has, so that `G^T M G` and adding up are little beside the products; and at least, where
+/// there are few parts.
+const PART_TILES: usize = 512;
+const LEAST_TILES: usize = 128;
+/// Parts that are few.
+const FEW_PARTS: usize = 8;
 /// Chunks that are enough.
 const ENOUGH_CHUNKS: usize = 24;
 
@@ -103,7 +107,8 @@ impl WeightGradient {
     pub fn cut(&self, most_parts: usize) -> Cut {
         let count = self.images * self.out.tiles[0] * self.out.tiles[1];
         let wanted = (count * POINTS * self.channels * self.filters / CHUNK_WORK).clamp(1, MOST_CHUNKS);
-        let tiles = Split::new(count, wanted.min(count / PART_TILES).min(most_parts), 1);
+        let parts = (count / PART_TILES).max(FEW_PARTS.min(count / LEAST_TILES));
+        let tiles = Split::new(count, wanted.min(parts).min(most_parts), 1);
         let rest = wanted.min(ENOUGH_CHUNKS) / tiles.parts;
         let panels = Split::new(self.filters.div_ceil(PANEL), rest, 1);
         let blocks = Split::new(self.channels.div_ceil(CHANNELS), rest / panels.parts, 1);
