@@ -193,8 +193,8 @@ impl Shape {
         end - self.units..end
     }
 
-    /// Sets the ones and x of a stacked row.
-    pub(super) fn stack_input<T: super::Recurrent>(&self, stacked: &mut [T], x: &[T]) {
+    /// Sets the ones of a stacked row.
+    pub(super) fn stack_ones<T: super::Recurrent>(&self, stacked: &mut [T]) {
         if self.has_bias {
             for (index, product) in self.cell.products().iter().enumerate() {
                 if product.bias.is_some() {
@@ -202,6 +202,11 @@ impl Shape {
                 }
             }
         }
+    }
+
+    /// Sets the ones and x of a stacked row.
+    pub(super) fn stack_input<T: super::Recurrent>(&self, stacked: &mut [T], x: &[T]) {
+        self.stack_ones(stacked);
         stacked[self.input_columns()].copy_from_slice(x);
     }
 

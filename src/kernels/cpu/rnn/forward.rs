@@ -5,16 +5,22 @@
 //!
 //! ```text
 //! chunk = a slice of the batch, through the whole of time: no barrier per step
-//!   for step
-//!     stack 1, x_t beside h_(t-1)
+//!   for group of steps, about 48 rows
 //!     for block of 16 units (LSTM) or 64
-//!       for product
-//!         z[rows, gates of the block] (+)= stacked block     tiles of 6 x 64, weights from L2
-//!       gates, memory, hidden                                see `gates`
+//!       z[rows of the group, gates of the block] = [1, x] block     tiles of 6 x 64, weights from L2
+//!     for step
+//!       for block                                                   there and back: the last blocks are still in L1
+//!         for product
+//!           z[rows, gates of the block] += h block                  tiles of 6 x 64, weights from L1 and L2
+//!         gates, memory, hidden                                     see `gates`
 //! ```
 //!
+//! What x adds to z is made ahead of the steps, so that its weights are read once a group; it is the beginning of the
+//! same chain of additions, so that the size of a group changes no bit. With one row the recurrent weights' way from L2
+//! limits the speed, with many the multiply-add units do.
+//!
 //! A GRU that resets before the product goes through the blocks twice, because `(r h) recurrent` needs the reset gates of
-//! all units. The multiply-add units limit the speed while the packed weights fit in L2.
+//! all units.
 //!
 //! A *masked* step leaves hidden state and memory as they are. Its output is the hidden state (as Keras on JAX: the initial
 //! state where nothing came before), or zeros with `zero_output_for_mask`, which Keras' `Bidirectional` sets when it
@@ -37,6 +43,8 @@ const CHUNK_FLOPS: usize = 100_000;
 const MAX_CHUNKS: usize = 64;
 /// From this batch size on, chunks have two register tiles of rows, which share each read of the weights.
 const WIDE_BATCH: usize = 96;
+/// Rows of z that are made from x at once.
+const ROWS_AHEAD: usize = 48;
 /// Rows of a register tile.
 pub(super) const TILE_ROWS: usize = 6;
 
@@ -187,14 +195,20 @@ impl Forward {
         let stride = odd_stride(shape.stacked());
         let hidden_columns = shape.hidden_columns();
         let memory = if cell.has_memory() { rows * units } else { 0 };
-        let z_blocks = if cell.has_two_stages() { self.prepare_chunks() } else { 1 };
-        let z = z_blocks * rows * cell.columns() * self.block(0).width;
-        workspace::with(rows * 2 * stride + memory + z, |room: &mut [T]| {
+        let steps_ahead = (ROWS_AHEAD / rows).clamp(1, time.max(1));
+        let z = self.prepare_chunks() * steps_ahead * rows * cell.columns() * self.block(0).width;
+        let ahead_stride = odd_stride(shape.input_columns().end);
+        let ahead = steps_ahead * rows * ahead_stride;
+        workspace::with(rows * 2 * stride + ahead + memory + z, |room: &mut [T]| {
             let (stacked, room) = room.split_at_mut(rows * stride);
             let (next, room) = room.split_at_mut(rows * stride);
+            let (ahead, room) = room.split_at_mut(ahead);
             let (memory, z) = room.split_at_mut(memory);
             if cell.has_memory() {
                 initial(inputs.initial_memory, &batch_rows, memory);
+            }
+            for stacked in stacked.chunks_exact_mut(stride).chain(next.chunks_exact_mut(stride)) {
+                shape.stack_ones(stacked);
             }
             for (row, stacked) in stacked.chunks_exact_mut(stride).enumerate() {
                 let from = (batch_rows.start + row) * units;
@@ -203,13 +217,30 @@ impl Forward {
                     None => stacked[hidden_columns.clone()].fill(T::ZERO),
                 }
             }
-            let mut slice =
-                Slice { kernel: self, isa, rows: batch_rows.clone(), inputs, packed, stride, memory, z, gates };
+            let mut slice = Slice {
+                kernel: self,
+                isa,
+                rows: batch_rows.clone(),
+                inputs,
+                packed,
+                stride,
+                steps_ahead,
+                ahead_stride,
+                ahead,
+                memory,
+                z,
+                gates,
+            };
+            let (mut slot, mut slots) = (0, 0);
             let (mut stacked, mut next) = (stacked, next);
             for step in 0..time {
                 let masked = |row: usize| inputs.is_masked(shape, batch_rows.start + row, step);
-                if !(inputs.mask.is_some() && (0..rows).all(masked)) {
-                    slice.step(step, stacked, next);
+                if !slice.is_skipped(step) {
+                    if slot == slots {
+                        (slot, slots) = (0, slice.look_ahead(step));
+                    }
+                    slice.step(step, slot, stacked, next);
+                    slot += 1;
                     std::mem::swap(&mut stacked, &mut next);
                 }
                 for row in 0..rows {
@@ -254,36 +285,81 @@ struct Slice<'a, T> {
     packed: &'a [T],
     /// From one stacked row to the next.
     stride: usize,
+    /// Steps whose z is made from x at once.
+    steps_ahead: usize,
+    ahead_stride: usize,
+    /// `[steps ahead, rows, ahead_stride]`: 1 and x.
+    ahead: &'a mut [T],
     /// `[rows, units]`, of a cell that has a memory.
     memory: &'a mut [T],
-    /// `[rows, columns of a block]`, for one block or, if the cell goes through them twice, for all.
+    /// `[blocks, steps ahead, rows, columns of a block]`
     z: &'a mut [T],
     /// `[rows, time, saved units]`
     gates: Option<&'a mut [T]>,
 }
 
 impl<'a, T: Recurrent> Slice<'a, T> {
-    /// From the hidden states in `stacked` to those in `next`.
-    fn step(&mut self, step: usize, stacked: &mut [T], next: &mut [T]) {
+    /// Whether a step is masked in the whole slice.
+    fn is_skipped(&self, step: usize) -> bool {
+        self.inputs.mask.is_some() && self.steps(step, true).next().is_none()
+    }
+
+    /// What x adds to the z of `first` and the next steps that are not skipped; how many steps these are.
+    fn look_ahead(&mut self, first: usize) -> usize {
         let shape = &self.kernel.shape;
-        let features = shape.features;
-        for (row, stacked) in self.rows.clone().zip(stacked.chunks_exact_mut(self.stride)) {
-            let from = (row * shape.time + shape.input_step(step)) * features;
-            shape.stack_input(stacked, &self.inputs.x[from..from + features]);
+        let (features, rows) = (shape.features, self.rows.len());
+        let mut slots = 0;
+        for step in first..shape.time {
+            if slots == self.steps_ahead {
+                break;
+            }
+            if self.is_skipped(step) {
+                continue;
+            }
+            let to = self.ahead[slots * rows * self.ahead_stride..].chunks_exact_mut(self.ahead_stride);
+            for (row, to) in self.rows.clone().zip(to) {
+                let from = (row * shape.time + shape.input_step(step)) * features;
+                if shape.has_bias {
+                    to[0] = T::ONE;
+                }
+                to[shape.input_columns()].copy_from_slice(&self.inputs.x[from..from + features]);
+            }
+            slots += 1;
         }
+        let (rows, depth) = (slots * rows, shape.input_columns().end);
+        let a = Rows { start: self.ahead.as_ptr(), row_stride: self.ahead_stride, column_stride: 1 };
+        for index in 0..self.kernel.prepare_chunks() {
+            let block = self.kernel.block(index);
+            let (start, z_stride) = self.z_of(index, 0);
+            let left_out = shape.cell.left_out();
+            if !left_out.is_empty() {
+                for z in self.z[start..start + rows * z_stride].chunks_exact_mut(z_stride) {
+                    z[left_out.start * block.width..left_out.end * block.width].fill(T::ZERO);
+                }
+            }
+            self.panels(0, block, 0..depth, rows, a, start, z_stride, false);
+        }
+        slots
+    }
+
+    /// From the hidden states in `stacked` to those in `next`; the step's z is the one in `slot` of those ahead.
+    fn step(&mut self, step: usize, slot: usize, stacked: &mut [T], next: &mut [T]) {
+        let shape = &self.kernel.shape;
         let two_stages = shape.cell.has_two_stages();
-        for block in 0..self.kernel.prepare_chunks() {
-            self.products(false, block, stacked);
+        let blocks = self.kernel.prepare_chunks();
+        for block in 0..blocks {
+            let block = if slot.is_multiple_of(2) { block } else { blocks - 1 - block };
+            self.products(false, block, slot, stacked);
             if two_stages {
-                self.reset(step, block, stacked);
+                self.reset(step, block, slot, stacked);
             } else {
-                self.finish_block(step, block, stacked, next);
+                self.finish_block(step, block, slot, stacked, next);
             }
         }
         if two_stages {
-            for block in 0..self.kernel.prepare_chunks() {
-                self.products(true, block, stacked);
-                self.finish_block(step, block, stacked, next);
+            for block in 0..blocks {
+                self.products(true, block, slot, stacked);
+                self.finish_block(step, block, slot, stacked, next);
             }
         }
         let hidden = shape.hidden_columns();
@@ -299,50 +375,66 @@ impl<'a, T: Recurrent> Slice<'a, T> {
         (0..self.rows.len()).filter(move |row| inputs.is_masked(shape, first + row, step) != makes)
     }
 
-    /// Where a block's z is, and the length of its rows.
-    fn z_of(&self, block: usize) -> (usize, usize) {
+    /// Where a block's z of a step ahead is, and the length of its rows.
+    fn z_of(&self, block: usize, slot: usize) -> (usize, usize) {
         let cell = self.kernel.shape.cell;
-        let whole = self.rows.len() * cell.columns() * self.kernel.block(0).width;
-        let start = if cell.has_two_stages() { block * whole } else { 0 };
-        (start, cell.columns() * self.kernel.block(block).width)
+        let rows = self.rows.len();
+        let whole = self.steps_ahead * rows * cell.columns() * self.kernel.block(0).width;
+        let z_stride = cell.columns() * self.kernel.block(block).width;
+        (block * whole + slot * rows * z_stride, z_stride)
     }
 
     /// z of one block: the products that wait for the reset gate, or those that do not.
-    fn products(&mut self, resets: bool, block: usize, stacked: &[T]) {
+    fn products(&mut self, resets: bool, block: usize, slot: usize, stacked: &[T]) {
         let shape = &self.kernel.shape;
-        let rows = self.rows.len();
-        let (start, z_stride) = self.z_of(block);
+        let (start, z_stride) = self.z_of(block, slot);
         let block = self.kernel.block(block);
-        let z = &mut self.z[start..start + rows * z_stride];
-        let left_out = shape.cell.left_out();
-        if !left_out.is_empty() {
-            for z in z.chunks_exact_mut(z_stride) {
-                z[left_out.start * block.width..left_out.end * block.width].fill(T::ZERO);
+        for (index, product) in shape.cell.products().iter().enumerate().filter(|(_, p)| p.resets == resets) {
+            let made = if index == 0 { shape.input_columns().end } else { 0 };
+            let (operand, depth) = (shape.operand(index), shape.depth(product));
+            if made < depth {
+                let a = stacked[operand.start + made..].as_ptr();
+                let a = Rows { start: a, row_stride: self.stride, column_stride: 1 };
+                self.panels(index, block, made..depth, self.rows.len(), a, start, z_stride, true);
             }
         }
-        for (index, product) in shape.cell.products().iter().enumerate().filter(|(_, p)| p.resets == resets) {
-            let (operand, depth) = (shape.operand(index), shape.depth(product));
-            let a = Rows { start: stacked[operand.start..].as_ptr(), row_stride: self.stride, column_stride: 1 };
-            let weights = self.packed[self.kernel.packed_block(index, block).start..].as_ptr();
-            let columns = product.gates.len() * block.width;
-            for start in (0..columns).step_by(PANEL) {
-                let width = (columns - start).min(PANEL);
-                let to = z[product.gates.start * block.width + start..].as_mut_ptr();
-                // SAFETY: the stacked rows, the packed panel and z have these extents; behind the last panel there is
-                // room for a register.
-                unsafe {
-                    let panel = weights.add(depth * start);
-                    multiply(self.isa, rows, depth, width, a, panel, width, to, z_stride, index > 0);
-                }
+    }
+
+    /// Rows `depth` of product `index`'s weights for one block: `z[start..] (+)= a weights`.
+    #[expect(clippy::too_many_arguments, reason = "a product's extents")]
+    fn panels(
+        &mut self,
+        index: usize,
+        block: Block,
+        depth: Range<usize>,
+        rows: usize,
+        a: Rows<T>,
+        start: usize,
+        z_stride: usize,
+        accumulate: bool,
+    ) {
+        let product = &self.kernel.shape.cell.products()[index];
+        let whole = self.kernel.shape.depth(product);
+        let weights = &self.packed[self.kernel.packed_block(index, block).start..];
+        let columns = product.gates.len() * block.width;
+        let z = &mut self.z[start..start + rows * z_stride];
+        for start in (0..columns).step_by(PANEL) {
+            let width = (columns - start).min(PANEL);
+            let panel = weights[whole * start + depth.start * width..].as_ptr();
+            let to = z[product.gates.start * block.width + start..].as_mut_ptr();
+            // SAFETY: `a` has this many rows of the depth, which is a part of the packed panel's; z has as many rows of
+            // `z_stride`; behind the last panel there is room for a register.
+            unsafe {
+                multiply(self.isa, rows, depth.len(), width, a, panel, width, to, z_stride, accumulate);
             }
         }
     }
 
     /// The reset gates of one block, and `r h` into the stacked rows.
-    fn reset(&mut self, step: usize, block: usize, stacked: &mut [T]) {
+    fn reset(&mut self, step: usize, block: usize, slot: usize, stacked: &mut [T]) {
         let kernel = self.kernel;
         let shape = &kernel.shape;
-        let (start, z_stride) = self.z_of(block);
+        let (start, z_stride) = self.z_of(block, slot);
         let (units, hidden) = (shape.units, shape.hidden_columns());
         let Block { unit, count, width } = kernel.block(block);
         for row in self.steps(step, true) {
@@ -361,10 +453,10 @@ impl<'a, T: Recurrent> Slice<'a, T> {
     }
 
     /// Hidden states and memory of one block, from its z.
-    fn finish_block(&mut self, step: usize, block: usize, stacked: &[T], next: &mut [T]) {
+    fn finish_block(&mut self, step: usize, block: usize, slot: usize, stacked: &[T], next: &mut [T]) {
         let kernel = self.kernel;
         let shape = &kernel.shape;
-        let (start, z_stride) = self.z_of(block);
+        let (start, z_stride) = self.z_of(block, slot);
         let (units, hidden, saved) = (shape.units, shape.hidden_columns(), shape.cell.saved() * shape.units);
         let Block { unit, count, width } = kernel.block(block);
         for row in self.steps(step, true) {
