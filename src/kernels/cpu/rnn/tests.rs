@@ -342,7 +342,7 @@ const CELLS: [Cell; 5] = [
 ];
 
 /// batch, time, features, units
-const SHAPES: [[usize; 4]; 14] = [
+const SHAPES: [[usize; 4]; 15] = [
     [2, 3, 2, 3],
     [1, 1, 1, 1],
     [7, 9, 5, 4],
@@ -357,6 +357,7 @@ const SHAPES: [[usize; 4]; 14] = [
     [3, 2, 2, 0],
     [30, 10, 80, 13],
     [9, 3, 7, 150],
+    [1, 110, 4, 19],
 ];
 
 fn check_forward<T: Recurrent>(tolerance: f64) {
@@ -459,7 +460,7 @@ fn gradients_agree_on_every_path() {
 fn batch_of_one_has_the_bits_of_many() {
     let mut numbers = Numbers(4);
     for cell in CELLS {
-        let problem = Problem::random(&mut numbers, cell, [14, 6, 10, 21], 0b100_1001).cast::<f32>();
+        let problem = Problem::random(&mut numbers, cell, [14, 60, 10, 21], 0b100_1001).cast::<f32>();
         let Shape { batch, time, features, units, .. } = problem.shape;
         for isa in Isa::available() {
             let together = problem.forward(isa, &mut numbers);
