@@ -8,7 +8,11 @@ use crate::cpu::gemm::tests::Lcg;
 use crate::cpu::gemm::{Activation, Addends, Compute, Epilogue};
 use crate::cpu::simd::Isa;
 
-pub(super) fn image([batch, height, width]: [usize; 3], channels: [usize; 2], padding: [(usize, usize); 2]) -> ConvShape {
+pub(super) fn image(
+    [batch, height, width]: [usize; 3],
+    channels: [usize; 2],
+    padding: [(usize, usize); 2],
+) -> ConvShape {
     ConvShape {
         batch,
         size: [1, height, width],
