@@ -14,6 +14,7 @@
 //! strides are. Large products are bound by the multiply-add units. Products with one row or one column
 //! (`vector_product`) read every element of the matrix once and are bound by memory.
 
+pub mod bfloat;
 pub mod epilogue;
 #[cfg(target_arch = "aarch64")]
 mod neon;
