@@ -7,8 +7,9 @@ mod common;
 
 use common::{best, peak, value};
 use half::bf16;
+use ironhorn_kernels::cpu::cast::round_to_bfloat16;
 use ironhorn_kernels::cpu::disjoint::Disjoint;
-use ironhorn_kernels::cpu::gemm::bfloat::{BfloatGemm, Packing, Target, has_dot, round};
+use ironhorn_kernels::cpu::gemm::bfloat::{BfloatGemm, Packing, Target, has_dot};
 use ironhorn_kernels::cpu::gemm::{Activation, Addends, Epilogue, Gemm, GemmShape};
 use ironhorn_kernels::cpu::simd::Isa;
 
@@ -101,7 +102,7 @@ fn bfloat16(isa: Isa, kept: bool, shape: GemmShape) -> f64 {
     let numbers = |count: usize, first: usize| {
         let wide: Vec<f32> = (0..count).map(|i| value(i + first)).collect();
         let mut narrow = vec![bf16::ZERO; count];
-        round(isa, &wide, &mut narrow);
+        round_to_bfloat16(isa, &wide, &mut narrow);
         narrow
     };
     let (a, b) = (numbers(batch * m * k, 0), numbers(batch * k * n, 7));

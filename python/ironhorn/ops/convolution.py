@@ -6,7 +6,7 @@ from ironhorn.backend.config import standardize_data_format
 from ironhorn.errors import ShapeError, ValueRangeError
 from ironhorn.ops._dispatch import op
 from ironhorn.ops._spatial import lengths_of, to_first, to_last
-from ironhorn.ops._values import as_dtype, common_dtype, handle, tensor
+from ironhorn.ops._values import handle, tensor
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
 
@@ -24,14 +24,8 @@ def _checked(name: str, inputs: Any, kernel: Any, data_format: str | None) -> tu
 
 
 def _apply(name: str, x: Any, w: Any, first: bool, **attributes: Any) -> Any:
-    """Runs an op of two floats; 16-bit ones are computed in float32 and rounded once."""
-    dtype = common_dtype(x, w)
-    half = dtype in ("float16", "bfloat16")
-    if half:
-        x, w = as_dtype(x, "float32"), as_dtype(w, "float32")
+    """Runs an op on tensors that have the channels last."""
     y = handle[name](x, w, **attributes)
-    if half:
-        y = as_dtype(y, dtype)
     return to_first(y) if first else y
 
 

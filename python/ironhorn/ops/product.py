@@ -36,13 +36,7 @@ def matmul(x1: Any, x2: Any) -> Any:
         a = handle["reshape"](a, shape=[1, *shape_of(a)])
     if b_vector:
         b = handle["reshape"](b, shape=[*shape_of(b), 1])
-    # Sixteen-bit floats are storage: products and sums are float32.
-    half = dtype in ("float16", "bfloat16")
-    if half:
-        a, b = as_dtype(a, "float32"), as_dtype(b, "float32")
     y = handle["matmul"](a, b)
-    if half:
-        y = as_dtype(y, dtype)
     if a_vector or b_vector:
         shape = shape_of(y)
         y = handle["reshape"](

@@ -10,7 +10,6 @@ use ironhorn_engine::ops::control::cond::Cond;
 use ironhorn_engine::ops::control::scan::Scan;
 use ironhorn_engine::ops::control::while_loop::WhileLoop;
 use ironhorn_engine::ops::gradients::gradients;
-use ironhorn_engine::ops::linalg::epilogue::Epilogue;
 use ironhorn_engine::ops::linalg::matmul::MatMul;
 use ironhorn_engine::ops::shape::broadcast::Broadcast;
 use ironhorn_engine::ops::{Graph, Op, Value};
@@ -26,7 +25,7 @@ fn body(specs: &[Spec], write: impl FnOnce(&mut Graph, &[Value]) -> Result<Vec<V
 }
 
 fn product(graph: &mut Graph, a: Value, b: Value) -> Result<Value> {
-    graph.apply(MatMul { transpose_a: false, transpose_b: false, epilogue: Epilogue::default() }, &[a, b])
+    graph.apply(MatMul::default(), &[a, b])
 }
 
 /// `h = tanh(h w + x)`, `y = h * x`: one step of a small recurrent layer.

@@ -2,10 +2,10 @@
 //!
 //! Gradients: `da = g b^T`, `db = a^T g`, each read transposed where the operand was, summed over broadcast axes.
 //! With an epilogue the op is `activation(a b + bias + residual)`, made by the `fuse_epilogue` pass after gradients are written.
+//! Sums of 16-bit operands are float32, and so are addends; `widen` keeps a result in float32 where it is read so.
 
 use super::epilogue::Epilogue;
-use crate::core::{Dim, Error, Result, Shape, Spec};
-use crate::ops::nn::half_by_float32;
+use crate::core::{DType, Dim, Error, Result, Shape, Spec};
 use crate::ops::shape::broadcast::Broadcast;
 use crate::ops::shape::reshape::Reshape;
 use crate::ops::{Attributes, GradContext, Graph, Operation, Promotion, Value, expect_float};
@@ -15,6 +15,8 @@ pub struct MatMul {
     pub transpose_a: bool,
     pub transpose_b: bool,
     pub epilogue: Epilogue,
+    /// The result's type where it is not the operands'.
+    pub result: Option<DType>,
 }
 
 impl Operation for MatMul {
@@ -24,7 +26,7 @@ impl Operation for MatMul {
         Ok(MatMul {
             transpose_a: attributes.bool("transpose_a", false)?,
             transpose_b: attributes.bool("transpose_b", false)?,
-            epilogue: Epilogue::default(),
+            ..MatMul::default()
         })
     }
 
@@ -34,7 +36,10 @@ impl Operation for MatMul {
         if a.rank() < 2 || b.rank() < 2 {
             return Err(Error::shape(format!("operands must have at least 2 axes, got {a} and {b}")));
         }
-        let dtype = expect_float(inputs)?;
+        let dtype = expect_float(&inputs[..2])?;
+        if let Some(other) = inputs[2..].iter().find(|addend| addend.dtype != sums(dtype)) {
+            return Err(Error::dtype(format!("adds {} to sums in {}", other.dtype, sums(dtype))));
+        }
         let (a_lead, a_tail) = a.0.split_at(a.rank() - 2);
         let (b_lead, b_tail) = b.0.split_at(b.rank() - 2);
         let (m, k) = if self.transpose_a { (a_tail[1], a_tail[0]) } else { (a_tail[0], a_tail[1]) };
@@ -48,11 +53,11 @@ impl Operation for MatMul {
         }
         let mut dims = Shape(a_lead.to_vec()).broadcast(&Shape(b_lead.to_vec()))?.0;
         dims.extend([m, n]);
-        Ok(vec![Spec::new(Shape(dims), dtype)])
+        Ok(vec![Spec::new(Shape(dims), self.result.unwrap_or(dtype))])
     }
 
     fn vjp(&self, context: &mut GradContext) -> Result<Vec<Option<Value>>> {
-        if !self.epilogue.is_empty() {
+        if !self.epilogue.is_empty() || self.result.is_some() {
             return Err(Error::internal("gradients are written before epilogues are fused"));
         }
         let g = context.gradient(0)?;
@@ -71,7 +76,7 @@ impl Operation for MatMul {
             return Ok(vec![da, Some(db)]);
         }
         let mut product = |x, transpose_a, y, transpose_b, like| -> Result<Option<Value>> {
-            let op = MatMul { transpose_a, transpose_b, epilogue: Epilogue::default() };
+            let op = MatMul { transpose_a, transpose_b, ..MatMul::default() };
             let full = graph.apply(op, &[x, y])?;
             Ok(Some(graph.sum_like(full, like)?))
         };
@@ -89,13 +94,14 @@ impl Operation for MatMul {
     }
 
     fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Result<Vec<Value>>> {
+        let half = graph.dtype(inputs[0]);
+        if half.is_half() {
+            return Some(self.in_float32(graph, inputs, half));
+        }
         let plain = MatMul { epilogue: Epilogue::default(), ..self.clone() };
         if !self.epilogue.is_empty() {
             let product = graph.apply(plain, &inputs[..2]);
             return Some(product.and_then(|y| Ok(vec![self.epilogue.decompose(graph, y, &inputs[2..])?])));
-        }
-        if let Some(result) = half_by_float32(plain.clone(), graph, inputs) {
-            return Some(result);
         }
         // Leading axes that broadcast both ways: repeat both operands first.
         let (a, b) = (graph.shape(inputs[0]).clone(), graph.shape(inputs[1]).clone());
@@ -119,7 +125,20 @@ impl Operation for MatMul {
     }
 }
 
+/// The type in which elements of a type are added up.
+fn sums(dtype: DType) -> DType {
+    if dtype.is_half() { DType::Float32 } else { dtype }
+}
+
 impl MatMul {
+    /// A product of 16-bit floats as one of float32.
+    fn in_float32(&self, graph: &mut Graph, inputs: &[Value], half: DType) -> Result<Vec<Value>> {
+        let mut wide = vec![graph.cast(inputs[0], DType::Float32)?, graph.cast(inputs[1], DType::Float32)?];
+        wide.extend(&inputs[2..]);
+        let product = graph.append(MatMul { result: None, ..self.clone() }, &wide)?[0];
+        Ok(vec![graph.cast(product, self.result.unwrap_or(half))?])
+    }
+
     /// `a` and the result's gradient as matrices, where `a` is a batch of matrices and `b` is one.
     fn as_rows(&self, graph: &mut Graph, a: Value, b: Value, g: Value) -> Result<Option<(Value, Value)>> {
         let last = |graph: &Graph, value: Value| graph.shape(value).0.last().and_then(|dim| dim.known());

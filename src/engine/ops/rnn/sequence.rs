@@ -19,7 +19,6 @@ use crate::core::{DType, Dim, Error, Result, Shape, Spec};
 use crate::ops::control::body::Body;
 use crate::ops::control::scan::Scan;
 use crate::ops::gradients::{gradients, through_decompose};
-use crate::ops::linalg::epilogue::Epilogue;
 use crate::ops::linalg::matmul::MatMul;
 use crate::ops::shape::reshape::Reshape;
 use crate::ops::shape::slice::{Bound, Range, Slice, slice_like};
@@ -54,7 +53,7 @@ pub struct Weights {
 
 /// `a b`
 pub fn product(step: &mut Graph, a: Value, b: Value) -> Result<Value> {
-    step.apply(MatMul { transpose_a: false, transpose_b: false, epilogue: Epilogue::default() }, &[a, b])
+    step.apply(MatMul::default(), &[a, b])
 }
 
 /// Gates `gates` of `count` that stand side by side in the columns of `z`.

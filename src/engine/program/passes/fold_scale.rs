@@ -143,7 +143,9 @@ fn scaled_axis(graph: &Graph, node: &Node) -> Option<usize> {
     }
     match &node.op {
         Op::Conv(conv) if conv.epilogue.is_empty() => Some(graph.spec(node.inputs[1]).rank() - 1),
-        Op::MatMul(matmul) if matmul.epilogue.is_empty() && graph.spec(node.inputs[1]).rank() == 2 => {
+        Op::MatMul(matmul)
+            if matmul.epilogue.is_empty() && matmul.result.is_none() && graph.spec(node.inputs[1]).rank() == 2 =>
+        {
             Some(usize::from(!matmul.transpose_b))
         }
         // Among groups, an axis of the weights is a part of the filters.

@@ -3,6 +3,8 @@
 //! `relu(matmul(a, b) + bias)` becomes one node when nobody else reads the values in between and the bias is a vector
 //! along the last axis. A residual has the product's shape: `relu(conv(x, w) + y)`. Activations are recognised by the ops
 //! that they consist of. Derivatives of relu, relu6, sigmoid and tanh read the output, so training programs fuse too.
+//!
+//! A product of bfloat16 that was kept in float32 for what follows is rounded in its store, where it is only read rounded.
 
 use ironhorn_kernels::cpu::elementwise::Scalar;
 use ironhorn_kernels::cpu::gemm::Activation;
@@ -12,6 +14,7 @@ use crate::core::{DType, Result, Shape, Spec};
 use crate::ops::elementwise::Elementwise;
 use crate::ops::linalg::epilogue::{Epilogue, activate};
 use crate::ops::linalg::matmul::MatMul;
+use crate::ops::math::cast::Cast;
 use crate::ops::nn::conv::Conv;
 use crate::ops::{Graph, Op, Producer, Value};
 use crate::program::Program;
@@ -26,6 +29,9 @@ pub fn run(program: &Program) -> Result<Program> {
     for index in 0..graph.nodes.len() {
         let product = |value: Value| {
             let Producer::Node(producer, _) = *graph.producer(value) else { return None };
+            if graph.dtype(value).is_half() {
+                return None;
+            }
             let node = &graph.nodes[producer];
             let (op, inputs) = match &fused[producer] {
                 Some((op, inputs)) => (op, inputs),
@@ -33,6 +39,19 @@ pub fn run(program: &Program) -> Result<Program> {
             };
             Some((producer, op, epilogue(op).filter(|_| !absorbed[producer])?, inputs))
         };
+        if let Op::Cast(Cast { dtype }) = graph.nodes[index].op {
+            let input = graph.nodes[index].inputs[0];
+            let rounded = product(input).filter(|_| uses[input.0 as usize] == 1);
+            if let Some((producer, Op::MatMul(op), _, inputs)) = rounded
+                && op.result.is_some()
+                && graph.dtype(inputs[0]) == dtype
+            {
+                let (op, inputs) = (Op::MatMul(MatMul { result: None, ..op.clone() }), inputs.clone());
+                absorbed[producer] = true;
+                fused[index] = Some((op, inputs));
+            }
+            continue;
+        }
         let Op::Elementwise(Elementwise { rule }) = graph.nodes[index].op else { continue };
         let mut wider = None;
         if rule == Scalar::Add {

@@ -5,11 +5,15 @@
 //!             x -> cast -> matmul ------------------> tanh -> cast -> z         where nobody else reads y
 //! ```
 //!
-//! What one op hands to one other is not rounded between them; what several read is stored in 16 bits and read so by each.
+//! Products of bfloat16 stay what they are where the machine multiplies such numbers itself: their operands are rounded, their
+//! result is float32. What one op hands to one other is not rounded between them; what several read is stored in 16 bits and read so by each.
 //! Chains of elementwise ops take the casts in: they load and store 16 bits and keep float32 inside. A plan would decompose
 //! the other ops in the same way, one by one. Ops that only move elements take 16-bit floats as they are.
 
 use std::collections::HashMap;
+
+use ironhorn_kernels::cpu::gemm::bfloat::has_dot;
+use ironhorn_kernels::cpu::simd::Isa;
 
 use super::dead_code;
 use super::rebuild::{Rebuild, uses};
@@ -24,12 +28,21 @@ pub fn run(program: &Program) -> Result<Program> {
     if !graph.nodes.iter().any(is_narrow) {
         return Ok(program.clone());
     }
-    let mut pass = Widen { program, uses: uses(program), wide: HashMap::new(), rebuild: Rebuild::new(program) };
+    let mut uses = uses(program);
+    for node in &graph.nodes {
+        for &index in node.op.shape_only() {
+            uses[node.inputs[index].0 as usize] -= 1;
+        }
+    }
+    let multiplies = has_dot(Isa::active());
+    let mut pass = Widen { program, uses, wide: HashMap::new(), rebuild: Rebuild::new(program), multiplies };
     for node in &graph.nodes {
         if is_narrow(node) {
             pass.widen(node)?;
+        } else if let Some(wide) = pass.unrounded(node) {
+            pass.rebuild.set(node.outputs[0], wide);
         } else {
-            pass.rebuild.copy(node);
+            pass.copy(node);
         }
     }
     // Results that nobody reads rounded.
@@ -38,25 +51,67 @@ pub fn run(program: &Program) -> Result<Program> {
 
 struct Widen<'a> {
     program: &'a Program,
+    /// How often every value is read, not counting those who read its shape alone.
     uses: Vec<u32>,
     /// Results of the program before the pass in float32, as they were before they were rounded.
     wide: HashMap<Value, Value>,
     rebuild: Rebuild<'a>,
+    /// Whether there is a product of bfloat16.
+    multiplies: bool,
 }
 
 impl Widen<'_> {
+    fn copy(&mut self, node: &Node) {
+        let inputs: Vec<Value> = (0..node.inputs.len())
+            .map(|i| self.shape_of(node, i).unwrap_or_else(|| self.rebuild.get(node.inputs[i])))
+            .collect();
+        let specs = node.outputs.iter().map(|&output| self.program.graph.spec(output).clone()).collect();
+        let outputs = self.rebuild.new.append_inferred(node.op.clone(), &inputs, specs, node.scope.clone());
+        for (&old, new) in node.outputs.iter().zip(outputs) {
+            self.rebuild.set(old, new);
+        }
+    }
+
+    /// What a cast to float32 makes of a result that nobody else reads: the result as it was before it was rounded.
+    fn unrounded(&self, node: &Node) -> Option<Value> {
+        let Op::Cast(Cast { dtype: DType::Float32 }) = node.op else { return None };
+        let input = node.inputs[0];
+        self.wide.get(&input).copied().filter(|_| self.uses[input.0 as usize] == 1)
+    }
+
+    /// An operand of which only the shape is read, of whatever type.
+    fn shape_of(&mut self, node: &Node, index: usize) -> Option<Value> {
+        let old = node.inputs[index];
+        node.op.shape_only().contains(&index).then(|| match self.wide.get(&old) {
+            Some(&wide) => wide,
+            None => self.rebuild.get(old),
+        })
+    }
+
     fn widen(&mut self, node: &Node) -> Result<()> {
+        let mut op = node.op.clone();
         let mut inputs = Vec::with_capacity(node.inputs.len());
-        for &input in &node.inputs {
-            inputs.push(self.input(input, node));
+        let multiplies = match &mut op {
+            Op::MatMul(op) if self.multiplies && self.are_bfloat16(&node.inputs[..2]) => {
+                op.result = Some(DType::Float32);
+                true
+            }
+            _ => false,
+        };
+        for (i, &input) in node.inputs.iter().enumerate() {
+            inputs.push(match self.shape_of(node, i) {
+                Some(shape) => shape,
+                None if multiplies => self.rebuild.get(input),
+                None => self.input(input, node),
+            });
         }
         // The types follow from the op; the lengths are known by the symbols that the results had before.
         let specs: Vec<&Spec> = inputs.iter().map(|&input| self.rebuild.new.spec(input)).collect();
-        let inferred = node.op.infer(&specs).map_err(|error| error.at(&node.scope, node.op.name()))?;
+        let inferred = op.infer(&specs).map_err(|error| error.at(&node.scope, node.op.name()))?;
         let graph = &self.program.graph;
         let wide = node.outputs.iter().zip(inferred);
         let wide = wide.map(|(&output, spec)| Spec::new(graph.shape(output).clone(), spec.dtype)).collect();
-        let outputs = self.rebuild.new.append_inferred(node.op.clone(), &inputs, wide, node.scope.clone());
+        let outputs = self.rebuild.new.append_inferred(op, &inputs, wide, node.scope.clone());
         for (&old, mut new) in node.outputs.iter().zip(outputs) {
             let spec = graph.spec(old).clone();
             if self.rebuild.new.dtype(new) != spec.dtype {
@@ -66,6 +121,10 @@ impl Widen<'_> {
             self.rebuild.set(old, new);
         }
         Ok(())
+    }
+
+    fn are_bfloat16(&self, values: &[Value]) -> bool {
+        values.iter().all(|&value| self.program.graph.dtype(value) == DType::Bfloat16)
     }
 
     /// An operand, in float32 if it has 16 bits.

@@ -32,10 +32,10 @@ use super::tile::MOST_ROWS;
 use super::{
     GROUP, GemmShape, MOST_CHUNKS, Matrix, PANEL, PANEL_GRAIN, Split, blocks, extent, packed_width, row_tiles,
 };
+use crate::cpu::cast::round_to_bfloat16;
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
-use crate::for_each_isa;
 pub use pack::Packing;
 use tile::{LANES, PairTile, VECTORS};
 
@@ -191,7 +191,7 @@ impl BfloatGemm {
                                 let values = std::slice::from_raw_parts_mut(from, group.len());
                                 self.activation.apply(isa, values);
                                 if let Target::Narrow(c) = c {
-                                    round(isa, values, c.range(place(row)..place(row) + group.len()));
+                                    round_to_bfloat16(isa, values, c.range(place(row)..place(row) + group.len()));
                                 }
                             }
                         }
@@ -292,22 +292,6 @@ struct Block {
     columns: std::ops::Range<usize>,
     to: *mut f32,
     to_stride: usize,
-}
-
-#[inline(always)]
-fn round_body(from: &[f32], to: &mut [bf16]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        let bits = from.to_bits();
-        // To the nearest, ties to even; NaN stays NaN.
-        let rounded = (bits.wrapping_add(0x7FFF + ((bits >> 16) & 1)) >> 16) as u16;
-        let quiet = (bits >> 16) as u16 | 0x40;
-        *to = bf16::from_bits(if bits & 0x7FFF_FFFF > 0x7F80_0000 { quiet } else { rounded });
-    }
-}
-
-for_each_isa! {
-    /// float32 as bfloat16, to the nearest, ties to even.
-    pub fn round(from: &[f32], to: &mut [bf16]) = round_body;
 }
 
 #[cfg(test)]

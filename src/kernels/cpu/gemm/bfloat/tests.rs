@@ -4,7 +4,7 @@ use half::bf16;
 
 use super::super::tests::Lcg;
 use super::super::{Activation, Addends, GemmShape, Matrix, Output, Residual, extent};
-use super::{BfloatGemm, Target, has_dot, round};
+use super::{BfloatGemm, Target, has_dot};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::simd::Isa;
 
@@ -223,20 +223,5 @@ fn relu_keeps_nan() {
             product(&gemm, isa, &a, &[bf16::ONE], Addends::default(), target, &mut Lcg::new(5));
         }
         assert!(c[0].is_nan() && c[1] == bf16::ZERO, "{c:?}");
-    }
-}
-
-/// As the type itself rounds, on every instruction set.
-#[test]
-fn rounding() {
-    let mut values: Vec<f32> = (0..=u16::MAX).map(|high| f32::from_bits(u32::from(high) << 16 | 0x8000)).collect();
-    values.extend((0..=u16::MAX).map(|high| f32::from_bits(u32::from(high) << 16 | 0x7FFF)));
-    values.extend((0..=u16::MAX).map(|high| f32::from_bits(u32::from(high) << 16 | 0x8001)));
-    for isa in Isa::available() {
-        let mut found = vec![bf16::ZERO; values.len()];
-        round(isa, &values, &mut found);
-        for (found, value) in found.iter().zip(&values) {
-            assert_eq!(found.to_bits(), bf16::from_f32(*value).to_bits(), "{value} {isa:?}");
-        }
     }
 }
