@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import hashlib
+import sys
 import numpy as np
 import ironhorn as keras
 
+keras.config.set_dtype_policy(sys.argv[1])
 keras.utils.set_random_seed(7)
 generator = np.random.default_rng(0)
 x = generator.normal(size=(300, 12, 12, 3)).astype("float32")
@@ -36,10 +40,15 @@ print(digest.hexdigest())
 """
 
 
-def digest(threads):
+def digest(threads, policy):
     environment = {**os.environ, "IRONHORN_NUM_THREADS": str(threads)}
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False, timeout=250
+        [sys.executable, "-c", SCRIPT, policy],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
     )
     assert result.returncode == 0, result.stderr
     value = result.stdout.strip()
@@ -47,7 +56,8 @@ def digest(threads):
     return value
 
 
-def test_two_runs_and_two_threads_give_the_same_bits():
-    one = digest(1)
-    assert digest(1) == one
-    assert digest(2) == one
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_two_runs_and_two_threads_give_the_same_bits(policy):
+    one = digest(1, policy)
+    assert digest(1, policy) == one
+    assert digest(2, policy) == one

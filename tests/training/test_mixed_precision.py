@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import pathlib
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -142,6 +146,54 @@ def test_sums_of_many_halves_are_made_in_float32() -> None:
     assert float(ops.mean(ops.ones((70000,), dtype="float16"))) == 1.0
     many = ops.ones((1, 4096), dtype="bfloat16")
     assert float(ops.matmul(many, ops.transpose(many))[0, 0]) == 4096
+
+
+SCRIPT = """
+import numpy as np, ironhorn as keras
+from ironhorn import layers, ops
+keras.utils.set_random_seed(1)
+x = np.random.default_rng(0).standard_normal((70, 33)).astype("float32")
+model = keras.Sequential([keras.Input((33,)), layers.Dense(50, activation="relu", dtype="mixed_bfloat16")])
+model.add(layers.Dense(9, activation="gelu", dtype="mixed_bfloat16"))
+model.add(layers.Dense(3, dtype="float32"))
+model.compile("sgd", "mse")
+model.fit(x, x[:, :3], batch_size=32, epochs=3, shuffle=False, verbose=0)
+print(model.predict(x, verbose=0).tolist())
+"""
+
+
+def test_machines_with_and_without_products_of_bfloat16_agree() -> None:
+    """AVX2 has no such instruction: products are made in float32 there, of the same rounded operands."""
+    found = []
+    for name in (None, "avx2"):
+        environment = {**os.environ, **({"IRONHORN_CPU_ISA": name} if name else {})}
+        run = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False
+        )
+        if "this processor has" in run.stderr:
+            pytest.skip("this processor has no AVX2")
+        assert run.returncode == 0, run.stderr
+        found.append(np.array(ast.literal_eval(run.stdout)))
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(70, 33, 50), (1, 300, 20), (64, 1, 5), (0, 4, 3), (3, 0, 2)])
+def test_products_of_bfloat16_are_rounded_once(rows: int, inner: int, columns: int) -> None:
+    """Sums in float32 of the operands as they are stored; eager and traced, in every orientation."""
+    a = ops.cast(DRAW.standard_normal((rows, inner)).astype("float32"), "bfloat16")
+    b = ops.cast(DRAW.standard_normal((inner, columns)).astype("float32"), "bfloat16")
+    want = np.asarray(ops.cast(a, "float64")) @ np.asarray(ops.cast(b, "float64"))
+    for left, right, product in (
+        (a, b, ops.matmul),
+        (ops.transpose(a), b, lambda x, y: ops.matmul(ops.transpose(x), y)),
+        (a, ops.transpose(b), lambda x, y: ops.matmul(x, ops.transpose(y))),
+        (a, b, lambda x, y: ops.einsum("ij,jk->ik", x, y)),
+    ):
+        for apply in (product, CompiledFunction(product)):
+            found = apply(left, right)
+            assert found.dtype == "bfloat16"
+            found = np.asarray(ops.cast(found, "float64"))
+            np.testing.assert_allclose(found, want, rtol=2.0**-8, atol=1e-5 * inner)
 
 
 def test_mixed_operands_promote() -> None:

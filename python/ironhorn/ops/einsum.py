@@ -76,7 +76,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     dtype = functools.reduce(lambda known, x: known if known.dtype == x.dtype else _promoted(known, x), values).dtype
     if all(x.dtype == "int8" for x in values):
         dtype = "int32"
-    compute = _compute_dtype(dtype, len(values))
+    compute = _compute_dtype(dtype, terms, result)
     values = [as_dtype(x, compute) for x in values]
     pairs = _aligned(subscripts, [_diagonals(x, term) for x, term in zip(values, terms, strict=True)])
     while len(pairs) > 1:
@@ -96,11 +96,15 @@ def _promoted(a: Any, b: Any) -> Any:
     return _core.tensor(0, common_dtype(a, b))
 
 
-def _compute_dtype(dtype: str, count: int) -> str:
-    """Sixteen-bit floats are storage: sums are float32. Products of integers are exact in float64 up to 2^53."""
+def _compute_dtype(dtype: str, terms: list[str], result: str) -> str:
+    """Sixteen-bit floats are storage: sums are float32, which a single product sees to itself.
+
+    Products of integers are exact in float64 up to 2^53.
+    """
     if dtype in ("float16", "bfloat16"):
-        return "float32"
-    if is_float_dtype(dtype) or (count == 1 and dtype != "bool"):
+        whole = len(terms) == 2 and (set(terms[0]) ^ set(terms[1])) <= set(result)
+        return dtype if whole else "float32"
+    if is_float_dtype(dtype) or (len(terms) == 1 and dtype != "bool"):
         return dtype
     return "float64"
 
