@@ -196,6 +196,24 @@ def test_products_of_bfloat16_are_rounded_once(rows: int, inner: int, columns: i
             np.testing.assert_allclose(found, want, rtol=2.0**-8, atol=1e-5 * inner)
 
 
+def test_a_scale_moves_into_weights_of_bfloat16() -> None:
+    """Batch normalisation at inference, behind a product and behind a convolution of one pixel."""
+    found = {}
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.utils.set_random_seed(2)
+        keras.config.set_dtype_policy(policy)
+        model = keras.Sequential([keras.Input((4, 4, 6)), layers.Conv2D(8, 1), layers.BatchNormalization()])
+        for layer in (layers.Flatten(), layers.Dense(20), layers.BatchNormalization(), layers.Activation("relu")):
+            model.add(layer)
+        draw = np.random.default_rng(5)
+        model.set_weights([draw.uniform(0.5, 1.5, weight.shape) for weight in model.weights])
+        x = draw.standard_normal((9, 4, 4, 6)).astype("float32")
+        found[policy] = np.asarray(ops.cast(model.predict(x, verbose=0), "float32"))
+    size = np.abs(found["float32"]).max()
+    assert size > 1
+    np.testing.assert_allclose(found["mixed_bfloat16"], found["float32"], rtol=0, atol=0.02 * size)
+
+
 def test_mixed_operands_promote() -> None:
     half, brain = ops.ones((2, 2), dtype="float16"), ops.ones((2, 2), dtype="bfloat16")
     assert ops.add(half, brain).dtype == "float32"

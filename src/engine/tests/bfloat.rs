@@ -6,8 +6,10 @@ mod common;
 use common::{Numbers, assert_close, doubles};
 use ironhorn_engine::core::{Array, DType, Spec};
 use ironhorn_engine::ops::gradients::gradients;
+use ironhorn_engine::ops::linalg::epilogue::Epilogue;
 use ironhorn_engine::ops::linalg::matmul::MatMul;
 use ironhorn_engine::ops::math::cast::Cast;
+use ironhorn_engine::ops::nn::conv::{Conv, Padding};
 use ironhorn_engine::ops::{Graph, Op, Value};
 use ironhorn_engine::program::evaluate::{evaluate, evaluate_op};
 use ironhorn_engine::program::passes;
@@ -104,6 +106,45 @@ fn gradients_are_products_of_bfloat16() {
     let dw: Vec<f64> = (0..33 * 18).map(|i| sum(50, &|r| x[r * 33 + i / 18] * g[r * 18 + i % 18])).collect();
     assert_close(&doubles(&cast(&got[0], DType::Float64)), &dx, 2.0_f64.powi(-8), "dx");
     assert_close(&doubles(&cast(&got[1], DType::Float64)), &dw, 1e-6, "dw");
+}
+
+/// Kernels of one pixel are products of pixels, with their gradients; others are computed in float32.
+#[test]
+fn pointwise_convolutions_are_products() {
+    let mut random = Numbers(4);
+    for (window, stride, batch, groups) in [(1, 1, 2, 1), (1, 1, 0, 1), (1, 2, 2, 1), (1, 1, 2, 3), (2, 1, 2, 1)] {
+        let conv = Conv {
+            strides: vec![stride; 2],
+            padding: Padding::Valid,
+            dilation: vec![1; 2],
+            groups,
+            epilogue: Epilogue::default(),
+        };
+        let out = [5_usize, 7].map(|size| (size - window) / stride + 1);
+        let sizes: [&[usize]; 3] = [&[batch, 5, 7, 9], &[window, window, 9 / groups, 6], &[batch, out[0], out[1], 6]];
+        let arrays = sizes.map(|sizes| numbers(&mut random, sizes));
+        let results = |dtype: DType| {
+            let mut graph = Graph::new();
+            let values: Vec<Value> =
+                arrays.iter().map(|array| graph.input(Spec::known(array.sizes(), dtype))).collect();
+            let y = graph.apply(conv.clone(), &values[..2]).unwrap();
+            let found = gradients(&mut graph, &[(y, Some(values[2]))], &values[..2]).unwrap();
+            let outputs = std::iter::once(y).chain(found.into_iter().flatten()).collect();
+            let program = passes::run(Program::new(graph, outputs, Vec::new())).unwrap();
+            verify(&program).unwrap();
+            let inputs = arrays.each_ref().map(|array| cast(array, dtype));
+            (evaluate(&program, &inputs).unwrap(), program)
+        };
+        let ((found, program), (wanted, _)) = (results(HALF), results(DType::Float64));
+        let products = program.graph.nodes.iter().filter(|node| matches!(node.op, Op::MatMul(_))).count();
+        let pointwise = window * stride * groups == 1 && has_dot(Isa::active());
+        assert_eq!(products, if pointwise { 3 } else { 0 }, "{}", show::show(&program));
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert_eq!((found.dtype(), found.sizes()), (HALF, wanted.sizes()));
+            let found = doubles(&cast(found, DType::Float64));
+            assert_close(&found, &doubles(wanted), 2.0_f64.powi(-8), "a convolution");
+        }
+    }
 }
 
 /// Batches that share an operand or do not, broadcasting both ways, sums that have no kernel of bfloat16: eager and in programs.

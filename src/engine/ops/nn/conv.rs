@@ -97,6 +97,12 @@ impl Conv {
         self.strides.len()
     }
 
+    /// Whether a kernel of one pixel makes every pixel of the output from the one at its place.
+    pub fn is_pointwise(&self) -> bool {
+        let padded = matches!(&self.padding, Padding::Explicit(pairs) if pairs.iter().any(|&pair| pair != (0, 0)));
+        !padded && self.groups == 1 && self.strides.iter().all(|&stride| stride == 1)
+    }
+
     fn plain(&self) -> Conv {
         Conv { epilogue: Epilogue::default(), ..self.clone() }
     }

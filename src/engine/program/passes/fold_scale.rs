@@ -128,7 +128,11 @@ fn fold(rebuild: &mut Rebuild, product: &Node, steps: &[Step]) -> Result<Value> 
             let shape = std::iter::once(None).chain(vec![Some(1.into()); trailing]).collect();
             graph.apply(Reshape { shape }, &[scale])?
         };
+        // Weights of bfloat16 are scaled in float32 and rounded again.
+        let dtype = graph.dtype(weights);
+        weights = graph.cast(weights, graph.dtype(along))?;
         weights = graph.mul(weights, along)?;
+        weights = graph.cast(weights, dtype)?;
     }
     let operands = [&[inputs[0], weights], &inputs[2..]].concat();
     let output = graph.append_inferred(product.op.clone(), &operands, vec![spec], product.scope.clone())[0];
@@ -143,9 +147,7 @@ fn scaled_axis(graph: &Graph, node: &Node) -> Option<usize> {
     }
     match &node.op {
         Op::Conv(conv) if conv.epilogue.is_empty() => Some(graph.spec(node.inputs[1]).rank() - 1),
-        Op::MatMul(matmul)
-            if matmul.epilogue.is_empty() && matmul.result.is_none() && graph.spec(node.inputs[1]).rank() == 2 =>
-        {
+        Op::MatMul(matmul) if matmul.epilogue.is_empty() && graph.spec(node.inputs[1]).rank() == 2 => {
             Some(usize::from(!matmul.transpose_b))
         }
         // Among groups, an axis of the weights is a part of the filters.

@@ -5,10 +5,12 @@
 //!             x -> cast -> matmul ------------------> tanh -> cast -> z         where nobody else reads y
 //! ```
 //!
-//! Products of bfloat16 stay what they are where the machine multiplies such numbers itself: their operands are rounded, their
-//! result is float32. What one op hands to one other is not rounded between them; what several read is stored in 16 bits and read so by each.
+//! What one op hands to one other is not rounded between them; what several read is stored in 16 bits and read so by each.
 //! Chains of elementwise ops take the casts in: they load and store 16 bits and keep float32 inside. A plan would decompose
 //! the other ops in the same way, one by one. Ops that only move elements take 16-bit floats as they are.
+//!
+//! Products of bfloat16 stay what they are where the machine multiplies such numbers itself: their operands are rounded,
+//! their result is float32. So are convolutions whose kernel covers one pixel, written as products.
 
 use std::collections::HashMap;
 
@@ -17,9 +19,11 @@ use ironhorn_kernels::cpu::simd::Isa;
 
 use super::dead_code;
 use super::rebuild::{Rebuild, uses};
-use crate::core::{DType, Result, Spec};
+use crate::core::{DType, Dim, Result, Spec};
+use crate::ops::linalg::matmul::MatMul;
 use crate::ops::math::cast::Cast;
-use crate::ops::{Node, Op, Value};
+use crate::ops::shape::reshape::Reshape;
+use crate::ops::{Graph, Node, Op, Value};
 use crate::program::Program;
 
 pub fn run(program: &Program) -> Result<Program> {
@@ -38,7 +42,9 @@ pub fn run(program: &Program) -> Result<Program> {
     let mut pass = Widen { program, uses, wide: HashMap::new(), rebuild: Rebuild::new(program), multiplies };
     for node in &graph.nodes {
         if is_narrow(node) {
-            pass.widen(node)?;
+            if !pass.multiply_pixels(node)? {
+                pass.widen(node)?;
+            }
         } else if let Some(wide) = pass.unrounded(node) {
             pass.rebuild.set(node.outputs[0], wide);
         } else {
@@ -112,15 +118,64 @@ impl Widen<'_> {
         let wide = node.outputs.iter().zip(inferred);
         let wide = wide.map(|(&output, spec)| Spec::new(graph.shape(output).clone(), spec.dtype)).collect();
         let outputs = self.rebuild.new.append_inferred(op, &inputs, wide, node.scope.clone());
-        for (&old, mut new) in node.outputs.iter().zip(outputs) {
-            let spec = graph.spec(old).clone();
-            if self.rebuild.new.dtype(new) != spec.dtype {
-                self.wide.insert(old, new);
-                new = self.cast(new, spec, node);
-            }
-            self.rebuild.set(old, new);
+        for (&old, new) in node.outputs.iter().zip(outputs) {
+            self.round(old, new, node);
         }
         Ok(())
+    }
+
+    /// Says what a result of 16 bits became.
+    fn round(&mut self, old: Value, mut new: Value, node: &Node) {
+        let spec = self.program.graph.spec(old).clone();
+        if self.rebuild.new.dtype(new) != spec.dtype {
+            self.wide.insert(old, new);
+            new = self.cast(new, spec, node);
+        }
+        self.rebuild.set(old, new);
+    }
+
+    /// Writes a convolution of bfloat16 whose kernel covers one pixel, or a gradient of it, as a product of its pixels, where
+    /// the machine has one.
+    fn multiply_pixels(&mut self, node: &Node) -> Result<bool> {
+        let conv = match &node.op {
+            Op::Conv(conv) if conv.epilogue.is_empty() => conv,
+            Op::ConvInputGrad(op) => &op.conv,
+            Op::ConvKernelGrad(op) => &op.conv,
+            _ => return Ok(false),
+        };
+        if !self.multiplies || !conv.is_pointwise() || !self.are_bfloat16(&node.inputs[..2]) {
+            return Ok(false);
+        }
+        let (old, is_gradient) = (&self.program.graph, matches!(node.op, Op::ConvKernelGrad(_)));
+        let kernel = node.inputs[if is_gradient { 2 } else { 1 }];
+        let Some(sizes) = old.shape(kernel).0.iter().map(|dim| dim.known()).collect::<Option<Vec<_>>>() else {
+            return Ok(false);
+        };
+        let (window, matrix) = sizes.split_at(sizes.len() - 2);
+        if window.iter().any(|&length| length != 1) || matrix.contains(&0) {
+            return Ok(false);
+        }
+        let operands = [self.rebuild.get(node.inputs[0]), self.rebuild.get(node.inputs[1])];
+        let shape = old.shape(node.outputs[0]).clone();
+        let graph = &mut self.rebuild.new;
+        graph.set_scope(node.scope.clone());
+        let reshaped = |graph: &mut Graph, value: Value, first: Option<usize>, last: usize| {
+            graph.apply(Reshape { shape: vec![first.map(Dim::Known), Some(Dim::Known(last))] }, &[value])
+        };
+        let op = MatMul { result: Some(DType::Float32), ..MatMul::default() };
+        let [channels, filters] = [matrix[0], matrix[1]];
+        let product = if is_gradient {
+            let rows = [reshaped(graph, operands[0], None, channels)?, reshaped(graph, operands[1], None, filters)?];
+            let product = graph.apply(MatMul { transpose_a: true, ..op }, &rows)?;
+            graph.apply(Reshape { shape: shape.0.iter().copied().map(Some).collect() }, &[product])?
+        } else {
+            let weights = reshaped(graph, operands[1], Some(channels), filters)?;
+            let op = MatMul { transpose_b: matches!(node.op, Op::ConvInputGrad(_)), ..op };
+            let spec = Spec::new(shape, DType::Float32);
+            graph.append_inferred(Op::MatMul(op), &[operands[0], weights], vec![spec], node.scope.clone())[0]
+        };
+        self.round(node.outputs[0], product, node);
+        Ok(true)
     }
 
     fn are_bfloat16(&self, values: &[Value]) -> bool {
