@@ -22,7 +22,7 @@ use ironhorn_kernels::for_each_isa;
 /// (name, batch, (depth, side), input channels, output channels, (kernel, stride, padding), groups)
 type Case = (&'static str, usize, (usize, usize), usize, usize, (usize, usize, usize), usize);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 37] = [
     ("mnist first", 128, (1, 28), 1, 32, (3, 1, 0), 1),
     ("mnist second", 32, (1, 13), 32, 64, (3, 1, 0), 1),
     ("cifar first", 32, (1, 32), 3, 16, (3, 1, 1), 1),
@@ -32,18 +32,34 @@ const CASES: [Case; 22] = [
     ("resnet 64", 2, (1, 56), 64, 64, (3, 1, 1), 1),
     ("resnet stem", 1, (1, 224), 3, 64, (7, 2, 3), 1),
     ("mobilenet stem", 1, (1, 224), 3, 32, (3, 2, 1), 1),
+    // The gradient with respect to the input is the forward pass of a decoder's last layer.
+    ("decoder 3", 8, (1, 64), 3, 32, (3, 1, 1), 1),
+    ("decoder 1 s2", 8, (1, 64), 1, 32, (4, 2, 1), 1),
+    ("decoder 3 s2", 8, (1, 64), 3, 64, (4, 2, 1), 1),
+    ("discriminator 4 s2", 8, (1, 64), 4, 64, (5, 2, 2), 1),
+    ("resnet 64 s2", 2, (1, 56), 64, 128, (3, 2, 1), 1),
     ("1 x 1, 96 to 24", 1, (1, 56), 96, 24, (1, 1, 0), 1),
     ("volume 16", 2, (16, 32), 16, 32, (3, 1, 1), 1),
     ("volume 32 s2", 2, (16, 32), 32, 64, (3, 2, 1), 1),
+    ("volume first", 2, (16, 32), 1, 16, (3, 1, 1), 1),
+    ("volume 3 s2", 2, (16, 32), 3, 32, (3, 2, 1), 1),
     // A depth of 0: a sequence.
+    ("sound first", 8, (0, 16000), 1, 32, (9, 4, 0), 1),
+    ("sequence 2", 32, (0, 500), 2, 64, (5, 1, 2), 1),
     ("text first", 32, (0, 500), 128, 128, (7, 3, 0), 1),
     ("text second", 32, (0, 165), 128, 128, (7, 3, 0), 1),
+    ("groups 32", 4, (1, 28), 128, 128, (3, 1, 1), 32),
+    ("groups 4", 4, (1, 28), 128, 128, (3, 1, 1), 4),
+    ("groups 4 s2", 4, (1, 28), 128, 128, (3, 2, 1), 4),
     ("depthwise", 8, (1, 56), 144, 144, (3, 1, 1), 144),
     ("depthwise s2", 8, (1, 56), 144, 144, (3, 2, 1), 144),
     ("depthwise 112", 1, (1, 112), 32, 32, (3, 1, 1), 32),
     ("depthwise 56", 1, (1, 56), 144, 144, (3, 1, 1), 144),
     ("depthwise 14", 1, (1, 14), 576, 576, (3, 1, 1), 576),
     ("depthwise 14 s2", 1, (1, 14), 576, 576, (3, 2, 1), 576),
+    ("depthwise 48", 16, (1, 48), 96, 96, (3, 2, 1), 96),
+    ("depthwise 12", 16, (1, 12), 192, 192, (3, 1, 1), 192),
+    ("depthwise 6", 16, (1, 6), 384, 384, (3, 1, 1), 384),
     ("depthwise 7", 1, (1, 7), 960, 960, (3, 1, 1), 960),
     ("depthwise 5 x 5", 1, (1, 28), 120, 120, (5, 1, 2), 120),
 ];

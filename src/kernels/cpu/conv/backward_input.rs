@@ -5,12 +5,12 @@
 //! With a stride, the pixels of equal remainders see the same taps: these are the phases of `gather`, as many as the product
 //! of the strides, each a convolution of `dy` without stride. The weights are packed into panels of input channels
 //! first, tap by tap in the order in which phases read them, which transposes each tap. What `winograd`
-//! computes faster is left to it.
+//! computes faster is left to it. Images of few channels are `few`'s.
 
 use super::depthwise::Depthwise;
 use super::forward::Kernel;
-use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
-use super::winograd::Winograd;
+use super::gather::Gather;
+use super::geometry::{Geometry, Offset, Phase, WeightStrides};
 use super::{ConvShape, Tiling, backward_taps};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Compute, Epilogue, Gemm, GemmShape};
@@ -40,9 +40,6 @@ impl ConvBackwardInput {
     /// As `new`.
     pub fn with_tiling(shape: ConvShape, epilogue: Epilogue, tiling: Tiling) -> Self {
         shape.check();
-        if let Some(kernel) = Winograd::choose(&shape, true, epilogue, tiling) {
-            return Self { shape, kernel: Kernel::Winograd(kernel) };
-        }
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.input_channels, shape.output_channels, false, true);
@@ -97,7 +94,8 @@ impl ConvBackwardInput {
             packed: true,
             epilogue,
         };
-        Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }
+        let gather = Gather::new(geometry, shape.work());
+        Self { shape, kernel: Kernel::with_tiles(gather, &shape, true, epilogue, tiling) }
     }
 
     /// Bytes of prepared memory: what [`prepare`](Self::prepare) makes of the weights, once for any number of runs.

@@ -6,7 +6,8 @@
 //! where that is faster.
 
 use super::depthwise::Depthwise;
-use super::gather::{Gather, Geometry, Offset, Phase, WeightStrides};
+use super::gather::Gather;
+use super::geometry::{Geometry, Offset, Phase, WeightStrides};
 use super::winograd::Winograd;
 use super::{ConvShape, Tiling};
 use crate::cpu::disjoint::Disjoint;
@@ -45,9 +46,6 @@ impl ConvForward {
     /// As `new`.
     pub fn with_tiling(shape: ConvShape, epilogue: Epilogue, tiling: Tiling) -> Self {
         shape.check();
-        if let Some(kernel) = Winograd::choose(&shape, false, epilogue, tiling) {
-            return Self { shape, kernel: Kernel::Winograd(kernel) };
-        }
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
@@ -91,7 +89,8 @@ impl ConvForward {
             packed: output_group > 128 || !output_group.is_multiple_of(16),
             epilogue,
         };
-        Self { shape, kernel: Kernel::Gather(Gather::new(geometry, shape.work())) }
+        let gather = Gather::new(geometry, shape.work());
+        Self { shape, kernel: Kernel::with_tiles(gather, &shape, false, epilogue, tiling) }
     }
 
     /// Bytes of prepared memory: what [`prepare`](Self::prepare) makes of the weights, once for any number of runs.
@@ -169,6 +168,12 @@ impl ConvForward {
 }
 
 impl Kernel {
+    /// `gather`, or tiles that share multiplications, where they can and are faster.
+    pub fn with_tiles(gather: Gather, shape: &ConvShape, backward: bool, epilogue: Epilogue, tiling: Tiling) -> Self {
+        let tiles = if gather.beats_tiles() { None } else { Winograd::choose(shape, backward, epilogue, tiling) };
+        tiles.map_or(Kernel::Gather(gather), Kernel::Winograd)
+    }
+
     pub fn prepared_elements(&self) -> usize {
         match self {
             Kernel::Depthwise(_) => 0,

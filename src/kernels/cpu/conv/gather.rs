@@ -9,18 +9,19 @@
 //!         for panel of 64 output channels
 //!           for tile of 6 or 12 pixels, which may belong to different rows
 //!             for tap, for p in its run      a run is a kernel row (all taps, if they touch) times the channels
+//!         few channels: the loops of `few`, or of `strip`, for all pixels
 //! ```
 //!
 //! Output pixel `first + i * step` of a phase reads source pixels `i * stride + offset` for each tap's offset, along each
 //! axis. An image is a volume of one plane. Multiply-add units limit the speed.
 
+use super::few::{BEYOND, Few, FewRows};
+use super::geometry::{Geometry, Offset, Phase};
 use super::strip::Strip;
 use super::{BLOCK_ELEMENTS, copy_padded};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::tile::{MOST_ROWS, Tap, Tile};
-use crate::cpu::gemm::{
-    Activation, Addends, Compute, Epilogue, MOST_CHUNKS, PANEL, PANEL_GRAIN, Split, blocks, pack_panel, row_tiles,
-};
+use crate::cpu::gemm::{Activation, Addends, Compute, MOST_CHUNKS, Split, blocks, pack_panel, row_tiles};
 use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
 use std::ops::Range;
@@ -32,60 +33,11 @@ const STRETCH: usize = 1024;
 /// Steps of a reduction that make strips of two registers faster than tiles.
 const SHORT: usize = 48;
 /// Pixels of a row that make it a strip.
-const STRIP: usize = 8;
+pub(super) const STRIP: usize = 8;
+/// As few output channels for which `winograd` is not faster.
+const FEW_TILED: usize = 8;
 /// Elements of weights that a chunk packs.
 const PACK_ELEMENTS: usize = 32 * 1024;
-
-/// Which source pixel a tap reads, and which of the taps of `w` it is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Offset {
-    /// Plane, row, column.
-    pub at: [isize; 3],
-    pub tap: usize,
-}
-
-/// Outputs `first + i * step` that read sources `i * stride + offset`.
-#[derive(Clone, Debug)]
-pub(super) struct Phase {
-    pub first: [usize; 3],
-    /// In ascending order, plane by plane, row by row.
-    pub offsets: Vec<Offset>,
-    /// How many there are along each axis.
-    pub taps: [usize; 3],
-}
-
-/// Strides of `w`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WeightStrides {
-    pub tap: usize,
-    pub group: usize,
-    /// From one source channel to the next.
-    pub row: usize,
-    /// From one output channel to the next.
-    pub column: usize,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Geometry {
-    pub batch: usize,
-    /// Depth, height, width.
-    pub source: [usize; 3],
-    pub source_channels: usize,
-    pub out: [usize; 3],
-    pub out_channels: usize,
-    pub groups: usize,
-    /// Between source pixels of neighbouring outputs of a phase.
-    pub stride: [usize; 3],
-    /// Between outputs of a phase.
-    pub step: [usize; 3],
-    pub phases: Vec<Phase>,
-    pub weights: WeightStrides,
-    pub weight_elements: usize,
-    /// Weights are copied to panels in prepared memory before the first chunk. Where they are not, taps are in order,
-    /// source channels a row apart and output channels next to each other.
-    pub packed: bool,
-    pub epilogue: Epilogue,
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Gather {
@@ -99,6 +51,10 @@ pub(super) struct Gather {
     columns: Range<isize>,
     /// The taps of all phases, in the order in which they are packed.
     order: Vec<usize>,
+    /// Registers run over the reduction: weights are packed channel by channel.
+    few: bool,
+    /// Neighbouring outputs of a phase share what they read: rows of one channel.
+    few_rows: bool,
 }
 
 /// Where source pixels are: pixel (z, y, x) is at `(z - origin[0]) * plane + (y - origin[1]) * width + x - origin[2]`.
@@ -163,7 +119,14 @@ impl Gather {
         let block_rows = (spare / geometry.stride[1] * geometry.step[1]).clamp(1, most_pixels);
         let offsets = geometry.phases.iter().flat_map(|phase| &phase.offsets);
         let order = offsets.map(|offset| offset.tap).collect();
-        Self { geometry, rows, units, block_rows, columns, order }
+        let few = geometry.packed && geometry.fills_few();
+        let few_rows = few && geometry.shares_rows();
+        Self { geometry, rows, units, block_rows, columns, order, few, few_rows }
+    }
+
+    /// Whether this is faster than tiles that share multiplications, which fill registers with channels.
+    pub fn beats_tiles(&self) -> bool {
+        self.few && self.geometry.out_group() <= FEW_TILED
     }
 
     pub fn chunks(&self) -> usize {
@@ -176,12 +139,22 @@ impl Gather {
     }
 
     pub fn prepared_elements(&self) -> usize {
-        if self.geometry.packed { self.geometry.groups * self.geometry.packed_group() } else { 0 }
+        if self.geometry.packed { self.geometry.groups * self.packed_group() } else { 0 }
     }
 
-    /// The order of the packed taps, which depends on the image where padding or strides do; the rest follows from the weights.
+    /// Elements of a group's packed weights.
+    fn packed_group(&self) -> usize {
+        let geometry = &self.geometry;
+        if self.few { geometry.out_group() * geometry.taps() * geometry.depth() } else { geometry.packed_group() }
+    }
+
+    /// The order of the packed taps, which depends on the image where padding or strides do, and how they are packed; the rest
+    /// follows from the weights.
     pub fn layout(&self) -> Vec<usize> {
-        if self.geometry.packed { self.order.clone() } else { Vec::new() }
+        if !self.geometry.packed {
+            return Vec::new();
+        }
+        self.order.iter().copied().chain([usize::from(self.few)]).collect()
     }
 
     fn packing(&self) -> Split {
@@ -207,6 +180,19 @@ impl Gather {
             let from = group * strides.group + self.order[position] * strides.tap + columns.start * strides.column;
             let end = from + (depth.max(1) - 1) * strides.row + (columns.len() - 1) * strides.column;
             assert!(depth == 0 || end < w.len(), "the weights are too short");
+            if self.few {
+                for column in columns {
+                    let from =
+                        &w[group * strides.group + self.order[position] * strides.tap + column * strides.column..];
+                    let start = group * self.packed_group() + (column * taps + position) * depth;
+                    // SAFETY: pieces are apart, and so are the channels of one.
+                    let to = unsafe { prepared.range(start..start + depth) };
+                    for (to, from) in to.iter_mut().zip(from.iter().step_by(strides.row)) {
+                        *to = *from;
+                    }
+                }
+                continue;
+            }
             let start = group * geometry.packed_group() + panel_start + position * depth * stride;
             // SAFETY: pieces are apart; the source was checked, the destination is sliced to its size.
             unsafe {
@@ -313,9 +299,11 @@ impl Gather {
         let planes = planes.start.clamp(0, depth as isize)..planes.end.clamp(0, depth as isize);
         let read = read.unwrap_or_default();
         let inside = |range: &Range<isize>, length: usize| range.start >= 0 && range.end <= length as isize;
-        let in_place = inside(&read, height) && inside(&self.columns, width);
+        // Tiles of rows read beyond their ends.
+        let beyond = if self.few_rows { BEYOND } else { 0 };
+        let in_place = inside(&read, height) && inside(&self.columns, width) && beyond == 0;
         let room = read.len() * self.columns.len();
-        workspace::with(if in_place { 0 } else { planes.len() * room * channels }, |buffer: &mut [T]| {
+        workspace::with(if in_place { 0 } else { (planes.len() * room + beyond) * channels }, |buffer: &mut [T]| {
             let image = if in_place {
                 Image { pixels: source, origin: [0; 3], plane: height * width, width }
             } else {
@@ -354,6 +342,9 @@ impl Gather {
             let reached = rows().take_while(|&offset| y(offset) < height as isize).count();
             above..reached.max(above)
         };
+        // Rows before this one do not reach below the image.
+        let lowest = phase.offsets.last().map_or(0, |offset| offset.at[1]);
+        let all_inside = (height as isize - lowest).max(0) as usize / stride;
         let mut start = down.start;
         std::iter::from_fn(move || {
             if start >= down.end {
@@ -363,7 +354,8 @@ impl Gather {
                 return Some((std::mem::replace(&mut start, down.end)..down.end, 0..kernel_rows));
             }
             let taps = inside(start);
-            let end = (start + 1..down.end).find(|&i| inside(i) != taps).unwrap_or(down.end);
+            let first = if taps == (0..kernel_rows) { all_inside.clamp(start + 1, down.end) } else { start + 1 };
+            let end = (first..down.end).find(|&i| inside(i) != taps).unwrap_or(down.end);
             Some((std::mem::replace(&mut start, end)..end, taps))
         })
     }
@@ -387,8 +379,7 @@ impl Gather {
         let channels = geometry.source_channels;
         let [_, _, out_width] = geometry.out;
         let across = phase_range(&(0..out_width), phase.first[2], geometry.step[2]);
-        let pixels = down.len() * across.len();
-        if pixels == 0 {
+        if down.is_empty() || across.is_empty() {
             return;
         }
         let [kernel_planes, all_rows, kernel_columns] = phase.taps;
@@ -400,24 +391,37 @@ impl Gather {
         let count = used_planes().count() * kernel_rows.len() * kernel_columns;
         let short = phase.offsets.len() * geometry.depth() <= SHORT;
         let narrow = geometry.out_group() <= T::tiles(isa).lanes * (1 + usize::from(short));
-        let steps = [geometry.stride[2] * channels, geometry.step[2] * geometry.out_channels];
-        let strip = (narrow && across.len() >= STRIP).then_some([across.len(), steps[0], steps[1]]);
-        let listed = if strip.is_some() { across.start..across.start + 1 } else { across };
-        let pixels = down.len() * listed.len();
+        // Images of one column are one row.
+        let along = geometry.along();
+        let (lines, row) = if along == 1 { (0..1, down.clone()) } else { (down.clone(), across.clone()) };
+        let places = |axis: usize, image: usize, out: usize| {
+            [geometry.stride[axis] * image * channels, geometry.step[axis] * out * geometry.out_channels]
+        };
+        let line_steps = places(1, image.width, out_width);
+        let steps = if along == 1 { line_steps } else { places(2, 1, 1) };
+        let strip = self.few_rows || narrow && !self.few && row.len() >= STRIP;
+        let strip = strip.then_some([row.len(), steps[0], steps[1]]);
+        let listed = if strip.is_some() { 1 } else { row.len() };
+        let pixels = lines.len() * listed;
         workspace::with(2 * pixels, |rows: &mut [isize]| {
             workspace::with(2 * count, |taps: &mut [Tap]| {
                 let (a_rows, c_rows) = rows.split_at_mut(pixels);
-                let mut pixel = 0;
-                for i in down {
-                    // Before a tap is added, this may lie outside of the image.
-                    let y = (i * geometry.stride[1]) as isize - image.origin[1];
-                    let out_row = (phase.first[1] + i * geometry.step[1]) * out_width + phase.first[2];
-                    for j in listed.clone() {
-                        let x = (j * geometry.stride[2]) as isize - image.origin[2];
-                        a_rows[pixel] = (y * image.width as isize + x) * channels as isize;
-                        c_rows[pixel] = ((out_row + j * geometry.step[2]) * geometry.out_channels) as isize;
-                        pixel += 1;
+                // Before a tap is added, this may lie outside of the image.
+                let y = (down.start * geometry.stride[1]) as isize - image.origin[1];
+                let x = (across.start * geometry.stride[2]) as isize - image.origin[2];
+                let mut a_line = (y * image.width as isize + x) * channels as isize;
+                let out_row = (phase.first[1] + down.start * geometry.step[1]) * out_width;
+                let out_column = phase.first[2] + across.start * geometry.step[2];
+                let mut c_line = ((out_row + out_column) * geometry.out_channels) as isize;
+                for (a_rows, c_rows) in a_rows.chunks_exact_mut(listed).zip(c_rows.chunks_exact_mut(listed)) {
+                    let [mut a_row, mut c_row] = [a_line, c_line];
+                    for (a, c) in a_rows.iter_mut().zip(c_rows) {
+                        (*a, *c) = (a_row, c_row);
+                        a_row += steps[0] as isize;
+                        c_row += steps[1] as isize;
                     }
+                    a_line += line_steps[0] as isize;
+                    c_line += line_steps[1] as isize;
                 }
                 let pixels = Pixels { image, a_rows, c_rows, strip, weights, target };
                 let (taps, scaled) = taps.split_at_mut(count);
@@ -432,6 +436,18 @@ impl Gather {
                             tap.b = (position + index) as isize;
                         }
                     }
+                }
+                if self.few_rows {
+                    let across = if along == 1 { kernel_rows.len() } else { kernel_columns }.max(1);
+                    for row in 0..count / across {
+                        taps[row] = Tap { b: taps[row * across].b * geometry.depth() as isize, ..taps[row * across] };
+                    }
+                    for unit in units.clone() {
+                        // SAFETY: pixels, taps and weights are inside of the image, which goes on behind its rows, the weights
+                        // and the output, and this part of the output is this call's alone.
+                        unsafe { self.run_few_rows(isa, unit, &taps[..count / across], across, &pixels) }
+                    }
+                    return;
                 }
                 let mut panels = |stretch: &Stretch| {
                     for unit in units.clone() {
@@ -498,7 +514,9 @@ impl Gather {
         let depth = geometry.depth();
         let [group, panel] = [unit / geometry.panels(), unit % geometry.panels()];
         let (columns, panel_start, panel_stride) = geometry.packed_panel(panel);
-        let (b_start, b_step) = if geometry.packed {
+        let (b_start, b_step) = if self.few {
+            (group * self.packed_group(), 1)
+        } else if geometry.packed {
             (group * geometry.packed_group() + panel_start, panel_stride)
         } else {
             (group * geometry.weights.group + columns.start, geometry.weights.row)
@@ -512,6 +530,27 @@ impl Gather {
         let a = pixels.image.pixels.as_ptr().wrapping_add(group * depth);
         let b = pixels.weights.as_ptr().wrapping_add(b_start);
         let out_start = group * geometry.out_group();
+        if self.few {
+            let target = pixels.target;
+            let start = if stretch.first { target.start } else { target.out.cast_const() };
+            let few = Few {
+                a,
+                a_rows: pixels.a_rows,
+                taps,
+                run: stretch.piece.len(),
+                b,
+                b_step: geometry.taps() * depth,
+                c: target.out.wrapping_add(out_start),
+                c_rows: pixels.c_rows,
+                channels: geometry.out_group(),
+                bias: target.bias.filter(|_| stretch.first).map_or(std::ptr::null(), |bias| bias[out_start..].as_ptr()),
+                start: if start.is_null() { start } else { start.wrapping_add(out_start) },
+                activation: if stretch.last { geometry.epilogue.activation } else { Activation::Linear },
+            };
+            // SAFETY: by this function's contract.
+            unsafe { T::work(isa, &few) }
+            return;
+        }
         let tiles = T::tiles(isa);
         let mut column = columns.start;
         while column < columns.end {
@@ -574,6 +613,36 @@ impl Gather {
         }
     }
 
+    /// Computes the one channel of a group, for rows of pixels. Each of `taps` has `across` neighbours with it.
+    ///
+    /// # Safety
+    /// As for `run_panel`.
+    unsafe fn run_few_rows<T: Compute>(&self, isa: Isa, unit: usize, taps: &[Tap], across: usize, pixels: &Pixels<T>) {
+        let geometry = &self.geometry;
+        let depth = geometry.depth();
+        let Some([count, a_step, c_step]) = pixels.strip else { return };
+        let bias = pixels.target.bias.map_or(std::ptr::null(), |bias| bias[unit..].as_ptr());
+        let start = pixels.target.start;
+        let rows = FewRows {
+            a: pixels.image.pixels.as_ptr().wrapping_add(unit * depth),
+            a_rows: pixels.a_rows,
+            a_step,
+            channels: depth,
+            taps,
+            across,
+            b: pixels.weights.as_ptr().wrapping_add(unit * self.packed_group()),
+            c: pixels.target.out.wrapping_add(unit),
+            c_rows: pixels.c_rows,
+            c_step,
+            count,
+            bias,
+            start: if start.is_null() { start } else { start.wrapping_add(unit) },
+            activation: geometry.epilogue.activation,
+        };
+        // SAFETY: by this function's contract.
+        unsafe { T::work(isa, &rows) }
+    }
+
     /// Applies the activation to the chunk's part of the rows `lines`.
     fn activate<T: Compute>(&self, isa: Isa, lines: &Range<usize>, units: &Range<usize>, out: *mut T) {
         let geometry = &self.geometry;
@@ -595,41 +664,6 @@ impl Gather {
                 activation.apply(isa, slice(start, columns.len()));
             }
         }
-    }
-}
-
-impl Geometry {
-    /// Source channels that a tap sums over.
-    fn depth(&self) -> usize {
-        self.source_channels / self.groups
-    }
-
-    fn out_group(&self) -> usize {
-        self.out_channels / self.groups
-    }
-
-    /// Panels of a group.
-    fn panels(&self) -> usize {
-        self.out_group().div_ceil(PANEL)
-    }
-
-    /// Taps of all phases.
-    fn taps(&self) -> usize {
-        self.phases.iter().map(|phase| phase.offsets.len()).sum()
-    }
-
-    /// The output channels of a panel (of its group), where it starts among its group's packed panels, and its width.
-    fn packed_panel(&self, panel: usize) -> (Range<usize>, usize, usize) {
-        let columns = panel * PANEL..((panel + 1) * PANEL).min(self.out_group());
-        let stride = columns.len().next_multiple_of(PANEL_GRAIN);
-        (columns, panel * PANEL * self.taps() * self.depth(), stride)
-    }
-
-    /// Elements of a group's packed panels.
-    fn packed_group(&self) -> usize {
-        let out_group = self.out_group();
-        let width = out_group / PANEL * PANEL + (out_group % PANEL).next_multiple_of(PANEL_GRAIN);
-        width * self.taps() * self.depth()
     }
 }
 

@@ -160,7 +160,7 @@ impl<T: Compute> Strip<'_, T> {
 
 /// The same pointer, of which the compiler knows nothing: it would make sixteen pointers out of four, too many to hold.
 #[inline(always)]
-fn opaque<T>(mut pointer: *const T) -> *const T {
+pub(super) fn opaque<T>(mut pointer: *const T) -> *const T {
     // SAFETY: no instruction at all.
     unsafe { std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer

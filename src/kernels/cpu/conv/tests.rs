@@ -275,6 +275,41 @@ fn strips() {
 }
 
 #[test]
+fn few_channels() {
+    let mut random = Lcg::new(15);
+    // Of the input, whose gradient has registers over the output channels, and of the output: rows of several tiles and of a
+    // part of one; whole registers, part of one, and less than one for a whole kernel row.
+    for width in [5, 9, 14, 17, 28, 33, 50] {
+        for channels in
+            [[1, 16], [1, 21], [1, 40], [2, 32], [3, 33], [4, 16], [5, 20], [7, 48], [12, 70], [2, 5], [1, 4]]
+        {
+            let [kernel, stride, dilation] = [1 + random.below(5), 1 + random.below(2), 1 + random.below(4) / 3];
+            let mut shape = image([2, 6, width], channels, kernel, random.below(kernel + 1));
+            (shape.stride, shape.dilation) = ([1, stride, stride], [1, dilation, dilation]);
+            check_both(&shape, &mut random);
+            (shape.input_channels, shape.output_channels) = (shape.output_channels, shape.input_channels);
+            check_both(&shape, &mut random);
+        }
+    }
+    // Sequences, where rows run down; groups; a reduction of several stretches; volumes.
+    for channels in [[1, 32], [2, 20], [3, 64]] {
+        let mut shape = image([2, 70, 1], channels, 1, 0);
+        (shape.kernel[1], shape.padding[1]) = (5, (2, 3));
+        for (stride, dilation) in [(1, 1), (3, 1), (1, 2)] {
+            (shape.stride[1], shape.dilation[1]) = (stride, dilation);
+            check_both(&shape, &mut random);
+        }
+        let mut shape = image([2, 7, 20], channels, 3, 1);
+        (shape.input_channels, shape.output_channels, shape.groups) = (2 * channels[0], 2 * channels[1], 2);
+        check_both(&shape, &mut random);
+        let mut shape = image([1, 5, 12], [channels[0], 600], 3, 1);
+        check::<f32>(&shape, &mut random);
+        (shape.size[0], shape.kernel[0], shape.padding[0], shape.output_channels) = (4, 2, (1, 0), 20);
+        check_both(&shape, &mut random);
+    }
+}
+
+#[test]
 fn nothing() {
     let mut random = Lcg::new(9);
     for (size, channels, kernel) in [

@@ -2,8 +2,8 @@
 
 use std::arch::aarch64::{
     float32x4_t, float64x2_t, vaddq_f32, vaddq_f64, vdupq_n_f32, vdupq_n_f64, vfmaq_f32, vfmaq_f64, vld1q_dup_f32,
-    vld1q_dup_f64, vld1q_f32, vld1q_f64, vmaxq_f32, vmaxq_f64, vminq_f32, vminq_f64, vst1q_f32, vst1q_f64, vsubq_f32,
-    vsubq_f64,
+    vld1q_dup_f64, vld1q_f32, vld1q_f64, vmaxq_f32, vmaxq_f64, vminq_f32, vminq_f64, vpaddq_f32, vpaddq_f64, vst1q_f32,
+    vst1q_f64, vsubq_f32, vsubq_f64,
 };
 
 use super::tile::{Tile, compute};
@@ -13,6 +13,7 @@ macro_rules! vector {
     (
         $name:ident($register:ty) of $element:ty, $lanes:literal lanes,
         $set:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $subtract:ident $max:ident $min:ident
+        $pairs:ident
     ) => {
         /// NEON.
         #[derive(Clone, Copy)]
@@ -85,6 +86,11 @@ macro_rules! vector {
                 Self(unsafe { $subtract(self.0, other.0) })
             }
             #[inline(always)]
+            unsafe fn fold<const LEVEL: usize>(self, other: Self) -> Self {
+                // SAFETY: by the trait's contract.
+                Self(unsafe { $pairs(self.0, other.0) })
+            }
+            #[inline(always)]
             unsafe fn relu(self) -> Self {
                 // The maximum is NaN where one operand is.
                 // SAFETY: by the trait's contract.
@@ -121,9 +127,9 @@ macro_rules! vector {
 
 vector! {
     F32x4(float32x4_t) of f32, 4 lanes,
-    vdupq_n_f32 vld1q_dup_f32 vld1q_f32 vst1q_f32 vfmaq_f32 vaddq_f32 vsubq_f32 vmaxq_f32 vminq_f32
+    vdupq_n_f32 vld1q_dup_f32 vld1q_f32 vst1q_f32 vfmaq_f32 vaddq_f32 vsubq_f32 vmaxq_f32 vminq_f32 vpaddq_f32
 }
 vector! {
     F64x2(float64x2_t) of f64, 2 lanes,
-    vdupq_n_f64 vld1q_dup_f64 vld1q_f64 vst1q_f64 vfmaq_f64 vaddq_f64 vsubq_f64 vmaxq_f64 vminq_f64
+    vdupq_n_f64 vld1q_dup_f64 vld1q_f64 vst1q_f64 vfmaq_f64 vaddq_f64 vsubq_f64 vmaxq_f64 vminq_f64 vpaddq_f64
 }

@@ -41,6 +41,9 @@ pub unsafe trait Vector: Copy {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn subtract(self, other: Self) -> Self;
+    /// Half of the sums over the lanes of each of two registers. Registers that are folded in pairs, from `LEVEL` 0 up to
+    /// that of `log2(LANES)` - 1, become one, whose lanes are the sums of theirs, in order.
+    unsafe fn fold<const LEVEL: usize>(self, other: Self) -> Self;
     /// `max(self, 0)`, keeping NaN.
     unsafe fn relu(self) -> Self;
     /// `min(max(self, 0), 6)`, keeping NaN.
@@ -82,7 +85,7 @@ mod x86 {
             $(#[$meta:meta])* $name:ident($register:ty) of $element:ty, $lanes:literal lanes, $features:literal,
             free masks: $free:literal, mask $mask:ty = |$count:ident| $make_mask:expr,
             $zero:ident $splat:ident $load:ident $store:ident $fma:ident $add:ident $subtract:ident $max:ident $min:ident
-            $set:ident,
+            $set:ident, fold $(($low:expr, $high:expr))+,
             load_part: |$from:ident, $load_mask:ident| $load_part:expr,
             store_part: |$to:ident, $store_mask:ident, $value:ident| $store_part:expr
         ) => {
@@ -152,6 +155,20 @@ mod x86 {
                     Self(unsafe { $subtract(self.0, other.0) })
                 }
                 #[inline(always)]
+                unsafe fn fold<const LEVEL: usize>(self, other: Self) -> Self {
+                    let mut level = 0;
+                    let mut sum = self.0;
+                    $(
+                        if level == LEVEL {
+                            // SAFETY: by the trait's contract.
+                            sum = unsafe { $add($low(self.0, other.0), $high(self.0, other.0)) };
+                        }
+                        level += 1;
+                    )+
+                    assert!(LEVEL < level);
+                    Self(sum)
+                }
+                #[inline(always)]
                 unsafe fn relu(self) -> Self {
                     // The maximum of x86 returns its second operand when one is NaN.
                     // SAFETY: by the trait's contract.
@@ -193,6 +210,9 @@ mod x86 {
         free masks: true, mask __mmask16 = |lanes| ((1_u32 << lanes) - 1) as __mmask16,
         _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps
         _mm512_max_ps _mm512_min_ps _mm512_set1_ps,
+        fold (_mm512_unpacklo_ps, _mm512_unpackhi_ps) (_mm512_shuffle_ps::<0x44>, _mm512_shuffle_ps::<0xee>)
+        (_mm512_shuffle_f32x4::<0x88>, _mm512_shuffle_f32x4::<0xdd>)
+        (_mm512_shuffle_f32x4::<0x88>, _mm512_shuffle_f32x4::<0xdd>),
         load_part: |from, mask| _mm512_maskz_loadu_ps(mask, from),
         store_part: |to, mask, value| _mm512_mask_storeu_ps(to, mask, value)
     }
@@ -202,6 +222,9 @@ mod x86 {
         free masks: true, mask __mmask8 = |lanes| ((1_u32 << lanes) - 1) as __mmask8,
         _mm512_setzero_pd _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd
         _mm512_max_pd _mm512_min_pd _mm512_set1_pd,
+        fold (_mm512_unpacklo_pd, _mm512_unpackhi_pd)
+        (_mm512_shuffle_f64x2::<0x88>, _mm512_shuffle_f64x2::<0xdd>)
+        (_mm512_shuffle_f64x2::<0x88>, _mm512_shuffle_f64x2::<0xdd>),
         load_part: |from, mask| _mm512_maskz_loadu_pd(mask, from),
         store_part: |to, mask, value| _mm512_mask_storeu_pd(to, mask, value)
     }
@@ -211,6 +234,8 @@ mod x86 {
         free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_32.as_ptr().add(8 - lanes).cast()),
         _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps
         _mm256_max_ps _mm256_min_ps _mm256_set1_ps,
+        fold (_mm256_unpacklo_ps, _mm256_unpackhi_ps) (_mm256_shuffle_ps::<0x44>, _mm256_shuffle_ps::<0xee>)
+        (_mm256_permute2f128_ps::<0x20>, _mm256_permute2f128_ps::<0x31>),
         load_part: |from, mask| _mm256_maskload_ps(from, mask),
         store_part: |to, mask, value| _mm256_maskstore_ps(to, mask, value)
     }
@@ -220,6 +245,7 @@ mod x86 {
         free masks: false, mask __m256i = |lanes| _mm256_loadu_si256(MASK_64.as_ptr().add(4 - lanes).cast()),
         _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd
         _mm256_max_pd _mm256_min_pd _mm256_set1_pd,
+        fold (_mm256_unpacklo_pd, _mm256_unpackhi_pd) (_mm256_permute2f128_pd::<0x20>, _mm256_permute2f128_pd::<0x31>),
         load_part: |from, mask| _mm256_maskload_pd(from, mask),
         store_part: |to, mask, value| _mm256_maskstore_pd(to, mask, value)
     }
@@ -297,6 +323,16 @@ unsafe impl<T: Float, const LANES: usize> Vector for Portable<T, LANES> {
         let mut lanes = self.0;
         for (difference, &value) in lanes.iter_mut().zip(&other.0) {
             *difference -= value;
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn fold<const LEVEL: usize>(self, other: Self) -> Self {
+        let mut lanes = self.0;
+        for (half, from) in [self.0, other.0].iter().enumerate() {
+            for pair in 0..LANES / 2 {
+                lanes[half * (LANES / 2) + pair] = from[2 * pair] + from[2 * pair + 1];
+            }
         }
         Self(lanes)
     }
