@@ -1,6 +1,7 @@
 //! Programs: a graph with outputs and variable writes; passes, verification, and plans for given shapes.
 
 mod arrange;
+pub mod by_rows;
 pub mod cache;
 mod control;
 pub mod evaluate;

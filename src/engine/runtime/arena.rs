@@ -1,5 +1,6 @@
 //! One pool of arenas: many plans, few blocks of memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::core::{Result, Storage};
@@ -7,7 +8,12 @@ use crate::core::{Result, Storage};
 static FREE: Mutex<Vec<Storage>> = Mutex::new(Vec::new());
 
 /// Arenas that are kept when nobody uses them.
-const KEPT: usize = 4;
+static KEPT: AtomicUsize = AtomicUsize::new(4);
+
+/// Says that a run uses `count` arenas at once.
+pub fn keep(count: usize) {
+    KEPT.fetch_max(count, Ordering::Relaxed);
+}
 
 /// An arena for the length of one run, or of a group of steps.
 pub struct Arena(Option<Storage>);
@@ -39,7 +45,7 @@ impl Drop for Arena {
         if let Some(storage) = self.0.take() {
             let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
             free.push(storage);
-            if free.len() > KEPT {
+            if free.len() > KEPT.load(Ordering::Relaxed) {
                 let smallest = free.iter().enumerate().min_by_key(|(_, storage)| storage.len()).map(|(index, _)| index);
                 if let Some(smallest) = smallest {
                     drop(free.swap_remove(smallest));

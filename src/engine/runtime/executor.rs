@@ -29,6 +29,11 @@ use crate::program::plan::{Memory, Plan};
 const SERIAL_FLOPS: f64 = 60_000.0;
 const SERIAL_BYTES: f64 = 200_000.0;
 
+/// Whether so much work is best done by the caller alone.
+pub fn is_small(flops: f64, bytes: f64) -> bool {
+    flops < SERIAL_FLOPS && bytes < SERIAL_BYTES
+}
+
 /// What a run works on.
 pub struct Task<'a> {
     pub plan: Arc<Plan>,
@@ -71,7 +76,7 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
     let mut ios = OPERANDS.take();
     task.plan.resolve(&memory, &mut ios);
     let cost = task.plan.cost;
-    let small = cost.flops < SERIAL_FLOPS && cost.bytes < SERIAL_BYTES;
+    let small = is_small(cost.flops, cost.bytes);
     let single = task.plan.steps.iter().all(|step| step.phases.iter().all(|&chunks| chunks <= 1));
     let helpers = if small || single { None } else { threads::helpers() };
     let mut clock = Clock::for_run(&task.plan);

@@ -9,6 +9,7 @@ pub mod fork;
 pub mod prepared;
 pub mod profile;
 pub mod recorder;
+pub mod slices;
 pub mod source;
 pub mod threads;
 pub mod variable;

@@ -52,6 +52,11 @@ pub fn start() {
     ACTIVE.store(true, Ordering::SeqCst);
 }
 
+/// Whether a profile is being made.
+pub fn is_active() -> bool {
+    ACTIVE.load(Ordering::Relaxed)
+}
+
 /// Ends the profile and gives its rows: plans in the order of their first run, steps in the order they run.
 pub fn stop() -> Vec<Row> {
     ACTIVE.store(false, Ordering::SeqCst);
@@ -91,7 +96,7 @@ pub struct Clock {
 impl Clock {
     /// A clock for a run of `plan` that begins now, if a profile is being made.
     pub fn for_run(plan: &Plan) -> Option<Clock> {
-        ACTIVE.load(Ordering::Relaxed).then(|| Clock {
+        is_active().then(|| Clock {
             last: Instant::now(),
             feed: 0.0,
             steps: vec![0.0; plan.steps.len()],

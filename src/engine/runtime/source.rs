@@ -15,7 +15,12 @@ pub struct Column {
 }
 
 impl Column {
-    fn row_bytes(&self) -> usize {
+    /// Where row `row` is.
+    pub fn row(&self, row: usize) -> *const u8 {
+        (self.address as *const u8).wrapping_add(row * self.row_bytes())
+    }
+
+    pub fn row_bytes(&self) -> usize {
         self.row_sizes.iter().product::<usize>() * self.dtype.size()
     }
 

@@ -104,6 +104,12 @@ impl<R: Recurrence> Sequence<R> {
         self.has_bias.then(|| self.recurrent() + 1)
     }
 
+    /// Whether each row of the outputs is made of the same rows of the inputs that are `own`, and of the others as a whole.
+    pub fn takes_rows(&self, own: &[bool]) -> bool {
+        let weights = self.kernel()..self.recurrent() + 1 + usize::from(self.has_bias);
+        own.iter().enumerate().all(|(i, &own)| own != weights.contains(&i))
+    }
+
     /// How many inputs have a gradient: all but the mask.
     pub fn parameters(&self) -> usize {
         self.recurrent() + 1 + usize::from(self.has_bias)

@@ -32,7 +32,7 @@ pub struct Range {
 impl Range {
     pub const FULL: Range = Range { start: Bound::Open, stop: Bound::Open, step: 1 };
 
-    fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         *self == Range::FULL || (self.start == Bound::At(0) && self.stop == Bound::Open && self.step == 1)
     }
 
