@@ -229,6 +229,7 @@ registry! {
     BatchNormGrad => nn::batch_norm::BatchNormGrad,
     ConvMoments => nn::conv_moments::ConvMoments,
     BatchNormApply => nn::conv_moments::BatchNormApply,
+    PointwiseDepthwise => nn::pointwise_depthwise::PointwiseDepthwise,
     LayerNorm => nn::layer_norm::LayerNorm,
     LayerNormGrad => nn::layer_norm::LayerNormGrad,
     StopGradient => control::stop_gradient::StopGradient,

@@ -77,7 +77,7 @@ fn keeps_rows(op: &Op, inputs: &[&Spec], own: &[bool], output: &Spec, batch: Dim
         }
         Op::ArgReduce(op) => own[0] && apart(op.axis, inputs[0].rank()),
         Op::Conv(_) => own[0] && !own[1] && all_broadcast(2),
-        Op::ConvTranspose(_) | Op::LayerNorm(_) if rank > 1 => only_first(),
+        Op::ConvTranspose(_) | Op::PointwiseDepthwise(_) | Op::LayerNorm(_) if rank > 1 => only_first(),
         Op::Resample(op) => own[0] && apart(op.axis, rank),
         Op::Softmax(_) | Op::LogSoftmax(_) => own[0] && rank > 1,
         Op::Take(op) if own[0] => only_first() && apart(op.axis, inputs[0].rank()),

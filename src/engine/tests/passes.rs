@@ -350,3 +350,49 @@ fn sixteen_bit_floats_compute_in_float32_between_products_and_chains() {
     // Three more roundings, of a part in 256 each, to numbers of up to 3.
     assert_same(&wide(&at_once[0]), &wide(&one_by_one[0]), 0.03, "bfloat16");
 }
+
+/// A convolution of one pixel and the depthwise one behind it are one node where nobody else reads what is between, whether
+/// the kernel takes them (images) or they are decomposed again (two outputs a channel are left alone).
+#[test]
+fn depthwise_convolutions_take_in_the_product_before_them() {
+    let mut numbers = Numbers(17);
+    let count = |program: &Program, name| program.graph.nodes.iter().filter(|node| node.op.name() == name).count();
+    for (height, width, stride, filters, also_read, fuses) in [
+        (9, 10, 1, 12, false, true),
+        (9, 10, 2, 12, false, true),
+        (1, 1, 1, 12, false, true),
+        (9, 10, 1, 24, false, false),
+        (9, 10, 1, 12, true, false),
+    ] {
+        let mut graph = Graph::new();
+        let image = vec![Dim::fresh(), Dim::Known(height), Dim::Known(width), Dim::Known(5)];
+        let x = graph.input(Spec::new(Shape(image), DType::Float32));
+        let sizes = [vec![1, 1, 5, 12], vec![12], vec![3, 3, 1, filters], vec![filters]];
+        let weights: Vec<Value> = sizes.iter().map(|sizes| graph.input(Spec::known(sizes, DType::Float32))).collect();
+        let pointwise = op("conv", &[("strides", Ints(vec![1, 1]))]);
+        let attributes = [
+            ("strides", Ints(vec![stride, stride])),
+            ("groups", programs::Int(12)),
+            ("padding", programs::text("same")),
+        ];
+        let between = graph.apply(pointwise, &[x, weights[0]]).unwrap();
+        let between = graph.add(between, weights[1]).unwrap();
+        let between = activate(&mut graph, Activation::Relu6, between).unwrap();
+        let y = graph.apply(op("conv", &attributes), &[between, weights[2]]).unwrap();
+        let y = graph.add(y, weights[3]).unwrap();
+        let y = activate(&mut graph, Activation::Silu, y).unwrap();
+        let outputs = if also_read { vec![y, between] } else { vec![y] };
+        let program = Program::new(graph, outputs, Vec::new());
+        let fused = passes::run(program.clone()).unwrap();
+        verify(&fused).unwrap();
+        assert_eq!(count(&fused, "pointwise_depthwise"), usize::from(fuses), "{}", show::show(&fused));
+        for rows in [3, 1, 0] {
+            let mut inputs = vec![programs::float32(&mut numbers, &[rows, height, width, 5])];
+            inputs.extend(sizes.iter().map(|sizes| programs::float32(&mut numbers, sizes)));
+            let wanted = interpret(&program, &inputs, &[]).unwrap().outputs;
+            for (found, wanted) in evaluate(&fused, &inputs).unwrap().iter().zip(&wanted) {
+                assert_same(found, wanted, 1e-5, &format!("{rows} rows of {height} x {width}, strides {stride}"));
+            }
+        }
+    }
+}

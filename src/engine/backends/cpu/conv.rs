@@ -1,6 +1,8 @@
 //! Convolutions and their gradients, along one to three axes.
 
-use ironhorn_kernels::cpu::conv::{ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape};
+use ironhorn_kernels::cpu::conv::{
+    ConvBackwardInput, ConvBackwardWeights, ConvForward, ConvShape, PointwiseDepthwise as PointwiseDepthwiseKernel,
+};
 use ironhorn_kernels::cpu::gemm::Epilogue;
 use ironhorn_kernels::cpu::norm::BatchNorm;
 use ironhorn_kernels::cpu::simd::Isa;
@@ -9,6 +11,7 @@ use super::norm::{give, scratch_bytes, sums, vectors};
 use super::{Cost, Io, Lowered, Lowering, Prepare, addends, floats};
 use crate::core::{Error, Result, Spec};
 use crate::ops::nn::conv::{Conv, ConvKernelGrad};
+use crate::ops::nn::pointwise_depthwise::PointwiseDepthwise;
 
 /// The geometry of a convolution of `x` with the kernel `w`: a sequence is an image of width 1, an image a volume of
 /// depth 1.
@@ -106,6 +109,43 @@ pub fn forward(isa: Isa, op: &Conv, moments: bool, inputs: &[Spec], outputs: &[S
         };
         let lowered = Lowered::new(packing, run).then(chunks).then(later).then(finish).scratch(scratch);
         Ok(Some(lowered.prepare(prepare).cost(cost).in_place(in_place.into_iter().collect())))
+    })
+}
+
+/// A convolution of one pixel and the depthwise one behind it, for what the kernel takes.
+pub fn pointwise_depthwise(isa: Isa, op: &PointwiseDepthwise, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let first = op.first_inputs();
+    let between = op.between(&inputs.iter().collect::<Vec<_>>())?;
+    let (pointwise, shape) =
+        (geometry(&op.pointwise, &inputs[0], &inputs[1])?, geometry(&op.depthwise, &between, &inputs[first])?);
+    let activations = [op.pointwise.epilogue.activation, op.depthwise.epilogue.activation];
+    let Some(kernel) = PointwiseDepthwiseKernel::new(pointwise.input_channels, shape, activations) else {
+        return Ok(None);
+    };
+    let (x_len, w_len) = (pointwise.input_elements(), pointwise.weight_elements());
+    let (v_len, y_len, channels) = (shape.weight_elements(), shape.output_elements(), shape.output_channels);
+    let places = [(op.pointwise.epilogue.bias, 2), (op.depthwise.epilogue.bias, first + 1)];
+    let element = outputs[0].dtype.size();
+    let mut cost = cost(&pointwise, element);
+    cost.flops += self::cost(&shape, element).flops;
+    cost.bytes = ((x_len + w_len + v_len + y_len) * element) as f64;
+    floats!(outputs[0].dtype, T => {
+        let prepare = Prepare { inputs: vec![1], phases: 1, bytes: kernel.prepared::<T>(), layout: kernel.layout() };
+        let (packing, chunks) = (kernel.prepare_chunks(), kernel.chunks());
+        let run = move |phase: usize, chunk: usize, io: &Io| {
+            // SAFETY: by the contract of `Kernel::run`.
+            unsafe {
+                if phase == 0 {
+                    kernel.prepare::<T>(isa, chunk, io.input::<T>(1, w_len), io.prepared::<T>());
+                } else {
+                    let biases = places.map(|(present, place)| present.then(|| io.input::<T>(place, channels)));
+                    let (x, v) = (io.input::<T>(0, x_len), io.input::<T>(first, v_len));
+                    kernel.run::<T>(isa, chunk, x, v, biases, io.output::<T>(0, y_len), io.prepared::<T>());
+                }
+            }
+            Ok(())
+        };
+        Ok(Some(Lowered::new(packing, run).then(chunks).prepare(prepare).cost(cost)))
     })
 }
 

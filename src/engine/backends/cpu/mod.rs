@@ -65,6 +65,7 @@ impl Backend for Cpu {
             Op::ArgReduce(op) => reduce::arg_reduce(isa, op, inputs, outputs),
             Op::MatMul(op) => matmul::lower(isa, op, inputs, outputs),
             Op::Conv(op) => conv::forward(isa, op, false, inputs, outputs),
+            Op::PointwiseDepthwise(op) => conv::pointwise_depthwise(isa, op, inputs, outputs),
             Op::ConvMoments(op) => conv::forward(isa, &op.conv, true, inputs, outputs),
             Op::ConvInputGrad(op) => conv::input_gradient(isa, &op.conv, inputs, outputs),
             Op::ConvTranspose(op) => conv::input_gradient(isa, &op.conv, inputs, outputs),

@@ -6,6 +6,7 @@ pub mod conv_moments;
 pub mod conv_transpose;
 pub mod cross_entropy;
 pub mod layer_norm;
+pub mod pointwise_depthwise;
 pub mod pool;
 pub mod resample;
 pub mod softmax;

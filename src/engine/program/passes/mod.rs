@@ -4,6 +4,7 @@ pub mod dead_code;
 pub mod fold_constants;
 pub mod fold_scale;
 pub mod fuse_batch_norm;
+pub mod fuse_depthwise;
 pub mod fuse_elementwise;
 pub mod fuse_epilogue;
 pub mod fuse_moments;
@@ -20,7 +21,7 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 11] = [
+pub const PASSES: [Pass; 12] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
     ("simplify", simplify::run),
@@ -28,6 +29,7 @@ pub const PASSES: [Pass; 11] = [
     ("fold_scale", fold_scale::run),
     ("fuse_epilogue", fuse_epilogue::run),
     ("fuse_batch_norm", fuse_batch_norm::run),
+    ("fuse_depthwise", fuse_depthwise::run),
     ("fuse_moments", fuse_moments::run),
     ("fuse_pool", fuse_pool::run),
     ("fuse_elementwise", fuse_elementwise::run),

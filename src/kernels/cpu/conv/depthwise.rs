@@ -340,6 +340,7 @@ impl Depthwise {
                 let rows = Rows {
                     source: source.as_ptr(),
                     weights: weights.as_ptr().wrapping_offset(taps.first * self.channels as isize),
+                    weight_step: self.channels,
                     lines,
                     taps,
                     stride,

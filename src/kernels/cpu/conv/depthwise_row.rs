@@ -31,6 +31,8 @@ pub(super) const BLOCK: usize = 16;
 pub(super) struct Rows<'a, T> {
     pub source: *const T,
     pub weights: *const T,
+    /// Elements from one tap's weights to the next one's.
+    pub weight_step: usize,
     /// For each kernel row that is inside: where its source row starts, and its weights. The second list is that of the next
     /// row of outputs, empty where there is none.
     pub lines: [&'a [Tap]; 2],
@@ -211,7 +213,7 @@ impl<T: Compute> Rows<'_, T> {
         let out = self.out[row].wrapping_add(i * self.out_step + channel);
         let start = (i * self.stride) as isize + self.taps.offset;
         let source = self.source.wrapping_offset(start * channels as isize + channel as isize);
-        let tap_step = self.taps.tap_step * channels as isize;
+        let tap_step = self.taps.tap_step * self.weight_step as isize;
         let weights = self.weights.wrapping_add(channel);
         let (stride, step, count) =
             if COUNT > 0 { (STRIDE, 1, COUNT) } else { (self.stride, self.taps.step, self.taps.count) };
@@ -277,7 +279,7 @@ impl<T: Compute, V: Vector<Element = T>> Body<V> for Pair<'_, '_, T> {
             let mut weights = [[V::zero(); 3]; 3];
             for (line, weights) in rows.lines[0].iter().zip(&mut weights) {
                 for (t, weight) in weights.iter_mut().enumerate() {
-                    let tap = t as isize * rows.taps.tap_step * rows.channels as isize + channel as isize;
+                    let tap = t as isize * rows.taps.tap_step * rows.weight_step as isize + channel as isize;
                     *weight = load::<V, MASKED>(rows.weights.wrapping_offset(line.b + tap), mask);
                 }
             }

@@ -12,8 +12,9 @@
 //! are pixels (or weights), the reduction runs over kernel rows (or image rows) that lie in one piece in memory; planes of
 //! a volume are but more kernel rows. Where the kernel reaches over the border, a few image rows are copied into a buffer
 //! with zeros around them first. 1 x 1 convolutions are matrix products. Where every channel is a group of its own, the
-//! loops of `depthwise` run over channels instead. Where there are few output channels, registers run over the reduction
-//! (`few`). 3 x 3 convolutions with enough channels share multiplications between neighbouring outputs (`winograd`).
+//! loops of `depthwise` run over channels instead; behind a convolution of one pixel they work on what that has just made
+//! (`pointwise_depthwise`). Where there are few output channels, registers run over the reduction (`few`). 3 x 3
+//! convolutions with enough channels share multiplications between neighbouring outputs (`winograd`).
 
 mod backward_input;
 mod backward_weights;
@@ -24,6 +25,7 @@ mod few;
 mod forward;
 mod gather;
 mod geometry;
+mod pointwise_depthwise;
 mod strip;
 mod winograd;
 
@@ -32,6 +34,7 @@ use std::ops::Range;
 pub use backward_input::ConvBackwardInput;
 pub use backward_weights::ConvBackwardWeights;
 pub use forward::ConvForward;
+pub use pointwise_depthwise::PointwiseDepthwise;
 pub use winograd::Tiling;
 
 use crate::cpu::gemm::Compute;
