@@ -4,9 +4,13 @@
 //! every worker, the caller among them:
 //!   for step s in the group:
 //!     for node n in the plan:                         (a phase of a kernel; before them: gather this step's rows)
-//!       while a chunk of (s, n) is unclaimed: claim it, run it
+//!       while a chunk of (s, n) is unclaimed: claim it, run it        its own share first, then the others'
 //!       wait until all chunks of (s, n) have ended    (spin, then yield)
 //! ```
+//!
+//! Workers have equal shares of each node's chunks, in order: a worker finds most of what it reads in its own cache, where it
+//! wrote it as its share of the node before, and in the usual case no two touch the same counters. Who has done its share
+//! takes chunks of the others'.
 //!
 //! A node is complete when its chunks are, never when threads arrive: a worker that lost its core holds up nobody unless
 //! it holds a chunk. Claims carry the step's number, so a worker that wakes up late finds every node it looks at done.
@@ -79,6 +83,7 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
     let small = is_small(cost.flops, cost.bytes);
     let single = task.plan.steps.iter().all(|step| step.phases.iter().all(|&chunks| chunks <= 1));
     let helpers = if small || single { None } else { threads::helpers() };
+    let workers = if helpers.is_some() { threads::count() } else { 1 };
     let mut clock = Clock::for_run(&task.plan);
     match helpers {
         None if clock.is_none() => {
@@ -97,15 +102,15 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
         }
         helpers => {
             let operands = Operands(ios.as_ptr());
-            let shared = Arc::new(Shared::new(task.plan, operands, task.feed, fed, task.steps));
+            let shared = Arc::new(Shared::new(task.plan, operands, task.feed, fed, task.steps, workers));
             if let Some(pool) = helpers {
                 let worker = Arc::clone(&shared);
-                pool.spawn_broadcast(move |_| worker.work(None, None));
+                pool.spawn_broadcast(move |context| worker.work(context.index() + 1, None, None));
             }
-            shared.work(Some(interrupt), clock.as_mut());
+            shared.work(0, Some(interrupt), clock.as_mut());
             *done = shared.steps_done.load(Ordering::Acquire);
             // A worker may still hold a chunk of a run that failed; its memory must outlive it.
-            while shared.busy.load(Ordering::SeqCst) > 0 {
+            while shared.busy.iter().any(|busy| busy.0.load(Ordering::SeqCst)) {
                 std::hint::spin_loop();
             }
             drop(arena);
@@ -121,7 +126,13 @@ pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Re
     }
 }
 
-/// Progress of one node: chunks claimed in the step whose number is in the high half, and chunks ended since the run began.
+/// On a cache line of its own, so that writing it does not disturb others.
+#[derive(Default)]
+#[repr(align(64))]
+struct Line<T>(T);
+
+/// Progress of one share of a node: chunks claimed in the step whose number is in the high half, and chunks ended since the
+/// run began.
 #[derive(Default)]
 struct Progress {
     claimed: AtomicU64,
@@ -134,7 +145,25 @@ struct Node {
     step: Option<usize>,
     phase: usize,
     chunks: usize,
-    progress: Progress,
+    /// Of each share of the chunks.
+    shares: Box<[Line<Progress>]>,
+}
+
+impl Node {
+    fn new(step: Option<usize>, phase: usize, chunks: usize, workers: usize) -> Node {
+        let shares = workers.min(MOST_SHARES).min(chunks);
+        Node { step, phase, chunks, shares: (0..shares).map(|_| Line::default()).collect() }
+    }
+
+    /// The first chunk of a share.
+    fn first(&self, share: usize) -> u64 {
+        (share * self.chunks / self.shares.len()) as u64
+    }
+
+    /// Chunks that ended since the run began.
+    fn ended(&self) -> u64 {
+        self.shares.iter().map(|share| share.0.ended.load(Ordering::Acquire)).sum()
+    }
 }
 
 /// The operands of the plan's steps, which the caller of the run owns. As the arena, they are there while a worker may hold a
@@ -157,18 +186,27 @@ struct Shared {
     nodes: Vec<Node>,
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
-    /// Workers between a claim and the end of its chunk.
-    busy: AtomicUsize,
+    /// Which workers are between a claim and the end of its chunk.
+    busy: Box<[Line<AtomicBool>]>,
     steps_done: AtomicUsize,
     /// The user interrupted while the caller was waiting: whoever holds a chunk ends the run.
     asked: AtomicBool,
 }
 
 const STEP_SHIFT: u32 = 32;
+/// Workers beyond share counters: a node's counters are looked at by everybody who waits for it.
+const MOST_SHARES: usize = 8;
 
 impl Shared {
-    fn new(plan: Arc<Plan>, operands: Operands, feed: Option<Feed>, fed: Option<Vec<Storage>>, steps: usize) -> Shared {
-        let node = |step, phase, chunks| Node { step, phase, chunks, progress: Progress::default() };
+    fn new(
+        plan: Arc<Plan>,
+        operands: Operands,
+        feed: Option<Feed>,
+        fed: Option<Vec<Storage>>,
+        steps: usize,
+        workers: usize,
+    ) -> Shared {
+        let node = |step, phase, chunks| Node::new(step, phase, chunks, workers);
         let fed_nodes = feed.iter().map(|feed| node(None, 0, feed.chunks()));
         let planned = plan.steps.iter().enumerate().flat_map(|(index, step)| {
             step.phases.iter().enumerate().map(move |(phase, &chunks)| node(Some(index), phase, chunks))
@@ -183,22 +221,27 @@ impl Shared {
             nodes,
             failed: AtomicBool::new(false),
             error: Mutex::new(None),
-            busy: AtomicUsize::new(0),
+            busy: (0..workers).map(|_| Line::default()).collect(),
             steps_done: AtomicUsize::new(0),
             asked: AtomicBool::new(false),
         }
     }
 
     /// Walks all steps and nodes. The caller passes its interrupt, and a clock where a profile is made; helpers have none.
-    fn work(&self, mut interrupt: Option<&mut Interrupt>, mut clock: Option<&mut Clock>) {
+    fn work(&self, worker: usize, mut interrupt: Option<&mut Interrupt>, mut clock: Option<&mut Clock>) {
         for step in 0..self.steps as u64 {
             for node in &self.nodes {
                 let chunks = node.chunks as u64;
-                while let Some(chunk) = self.claim(step, node) {
-                    self.run_chunk(step, node, chunk, interrupt.as_deref_mut());
+                let mut share = worker % node.shares.len();
+                for _ in 0..node.shares.len() {
+                    while let Some(chunk) = self.claim(step, node, share, worker) {
+                        self.run_chunk(step, node, share, chunk, interrupt.as_deref_mut());
+                        self.busy[worker].0.store(false, Ordering::SeqCst);
+                    }
+                    share = (share + 1) % node.shares.len();
                 }
                 let mut spins = 0u32;
-                while node.progress.ended.load(Ordering::Acquire) < (step + 1) * chunks {
+                while node.ended() < (step + 1) * chunks {
                     if self.failed.load(Ordering::SeqCst) {
                         return;
                     }
@@ -224,27 +267,32 @@ impl Shared {
         }
     }
 
-    /// Takes the next unclaimed chunk of a node in a step.
-    fn claim(&self, step: u64, node: &Node) -> Option<u64> {
-        let claimed = &node.progress.claimed;
+    /// Takes the next unclaimed chunk of a share of a node in a step. Then the worker is busy.
+    fn claim(&self, step: u64, node: &Node, share: usize, worker: usize) -> Option<u64> {
+        let (first, end) = (node.first(share), node.first(share + 1));
+        let claimed = &node.shares[share].0.claimed;
+        let mut seen = claimed.load(Ordering::Acquire);
+        let next = |seen: u64| match (seen >> STEP_SHIFT).cmp(&(step + 1)) {
+            std::cmp::Ordering::Less => first,
+            std::cmp::Ordering::Equal => first + (seen & u64::from(u32::MAX)),
+            std::cmp::Ordering::Greater => end,
+        };
+        if next(seen) >= end {
+            return None;
+        }
         // Raised before asking whether the run has failed, while the caller asks who is busy after learning that it has: in one
         // order for all, so that memory is not freed under a worker.
-        self.busy.fetch_add(1, Ordering::SeqCst);
-        let mut seen = claimed.load(Ordering::Acquire);
+        let busy = &self.busy[worker].0;
+        busy.store(true, Ordering::SeqCst);
         loop {
-            let (seen_step, count) = (seen >> STEP_SHIFT, seen & u64::from(u32::MAX));
-            let next = match seen_step.cmp(&(step + 1)) {
-                std::cmp::Ordering::Less => 0,
-                std::cmp::Ordering::Equal => count,
-                std::cmp::Ordering::Greater => node.chunks as u64,
-            };
-            if next >= node.chunks as u64 || self.failed.load(Ordering::SeqCst) {
-                self.busy.fetch_sub(1, Ordering::AcqRel);
+            let chunk = next(seen);
+            if chunk >= end || self.failed.load(Ordering::SeqCst) {
+                busy.store(false, Ordering::SeqCst);
                 return None;
             }
-            let wanted = ((step + 1) << STEP_SHIFT) | (next + 1);
+            let wanted = ((step + 1) << STEP_SHIFT) | (chunk - first + 1);
             match claimed.compare_exchange_weak(seen, wanted, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(next),
+                Ok(_) => return Some(chunk),
                 Err(changed) => seen = changed,
             }
         }
@@ -252,7 +300,7 @@ impl Shared {
 
     /// Runs a chunk, or ends the run when the user asked for that and variables are not being written: the node is not
     /// complete while a chunk is held, so nobody is in the final phase if it is not part of it.
-    fn run_chunk(&self, step: u64, node: &Node, chunk: u64, mut interrupt: Option<&mut Interrupt>) {
+    fn run_chunk(&self, step: u64, node: &Node, share: usize, chunk: u64, mut interrupt: Option<&mut Interrupt>) {
         let mut asked =
             || self.asked.load(Ordering::Acquire) || interrupt.as_deref_mut().is_some_and(Interrupt::requested);
         let early = node.step.is_none_or(|step| step < self.plan.final_phase);
@@ -289,9 +337,8 @@ impl Shared {
             Err(panic) => self.fail(Error::internal(panic_text(&panic))),
         }
         if !self.failed.load(Ordering::Acquire) {
-            node.progress.ended.fetch_add(1, Ordering::AcqRel);
+            node.shares[share].0.ended.fetch_add(1, Ordering::AcqRel);
         }
-        self.busy.fetch_sub(1, Ordering::AcqRel);
     }
 
     fn fail(&self, error: Error) {
