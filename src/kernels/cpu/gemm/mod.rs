@@ -19,6 +19,7 @@ pub mod epilogue;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
+mod stack;
 pub mod tile;
 pub(crate) mod vector;
 mod vector_product;
@@ -34,6 +35,7 @@ use crate::cpu::simd::Isa;
 use crate::cpu::workspace;
 use crate::for_each_isa;
 pub(crate) use pack::{PANEL, PANEL_GRAIN, pack_panel};
+use stack::Stack;
 use tile::{MOST_ROWS, Tap, Tile};
 
 /// Where the elements of a batch of matrices are: `batch * batch_stride + row * row_stride + column * col_stride`.
@@ -390,7 +392,7 @@ impl Gemm {
         let tiles = T::tiles(isa);
         // Rows that are a multiple of half a page apart share a set of L1, which holds 8 of them.
         let aliased = a_matrix.col_stride == 1 && (a_matrix.row_stride * size_of::<T>()).is_multiple_of(2048);
-        let most_rows = if aliased { 6 } else { MOST_ROWS };
+        let most_rows = if aliased { 6 } else { usize::MAX };
         let rows_of = |stride: usize| -> [isize; MOST_ROWS] { std::array::from_fn(|row| (row * stride) as isize) };
         let [a_rows, c_rows] = [rows_of(a_matrix.row_stride), rows_of(target.layout.row_stride)];
         let depth_block = part.depth.len().min(self.depth_block);
@@ -458,40 +460,63 @@ impl Gemm {
                             for (from, stride, panel) in &panels {
                                 let mut column = panel.start;
                                 while column < panel.end {
-                                    let vectors = tiles.vectors_for(panel.end - column);
-                                    let columns = (vectors * tiles.lanes).min(panel.end - column);
+                                    let stacked = a_matrix.col_stride == 1 && isa != Isa::Scalar;
+                                    let left = panel.end - column;
+                                    let vectors =
+                                        if stacked { stack::vectors_for(tiles, left) } else { tiles.vectors_for(left) };
+                                    let columns = (vectors * tiles.lanes).min(left);
                                     let bias = match target.addends.bias {
                                         Some(bias) if first => bias[column..column + columns].as_ptr(),
                                         _ => std::ptr::null(),
                                     };
-                                    for tile in row_tiles(rows.len(), tiles.rows_for(vectors).min(most_rows)) {
-                                        let row = rows.start + tile.start;
+                                    let start = if first { start } else { c.cast_const() };
+                                    let at = |start: *const T, offset: usize| {
+                                        if start.is_null() { start } else { start.wrapping_add(offset) }
+                                    };
+                                    let activation = if last { activation } else { Activation::Linear };
+                                    let b = from.wrapping_add(column - panel.start);
+                                    if stacked {
+                                        let c_start = rows.start * target.layout.row_stride + column;
+                                        let stack = Stack {
+                                            a: a.wrapping_add(rows.start * a_matrix.row_stride + depth.start),
+                                            a_stride: a_matrix.row_stride,
+                                            depth: depth.len(),
+                                            b,
+                                            b_stride: *stride,
+                                            c: c.wrapping_add(c_start),
+                                            c_stride: target.layout.row_stride,
+                                            columns,
+                                            bias,
+                                            start: at(start, c_start),
+                                            activation,
+                                            rows: rows.len(),
+                                        };
+                                        // SAFETY: rows, columns and depth are inside of the operands.
+                                        unsafe { stack.run(isa, vectors, most_rows) }
+                                        column += columns;
+                                        continue;
+                                    }
+                                    for tile in row_tiles(rows.len(), tiles.rows_for(vectors)) {
+                                        let (row, tile_rows) = (rows.start + tile.start, tile.len());
                                         let a_start = row * a_matrix.row_stride + depth.start * a_matrix.col_stride;
                                         let c_start = row * target.layout.row_stride + column;
-                                        let start = if first { start } else { c.cast_const() };
+                                        let tile = Tile {
+                                            a: a.wrapping_add(a_start),
+                                            rows: &a_rows,
+                                            a_step: a_matrix.col_stride as isize,
+                                            taps: &[Tap { a: 0, b: 0 }],
+                                            run: depth.len(),
+                                            b,
+                                            b_step: *stride as isize,
+                                            c: c.wrapping_add(c_start),
+                                            c_rows: &c_rows,
+                                            columns,
+                                            bias,
+                                            start: at(start, c_start),
+                                            activation,
+                                        };
                                         // SAFETY: rows, columns and depth are inside of the operands.
-                                        unsafe {
-                                            T::tile(
-                                                isa,
-                                                tile.len(),
-                                                vectors,
-                                                &Tile {
-                                                    a: a.wrapping_add(a_start),
-                                                    rows: &a_rows,
-                                                    a_step: a_matrix.col_stride as isize,
-                                                    taps: &[Tap { a: 0, b: 0 }],
-                                                    run: depth.len(),
-                                                    b: from.add(column - panel.start),
-                                                    b_step: *stride as isize,
-                                                    c: c.add(c_start),
-                                                    c_rows: &c_rows,
-                                                    columns,
-                                                    bias,
-                                                    start: if start.is_null() { start } else { start.add(c_start) },
-                                                    activation: if last { activation } else { Activation::Linear },
-                                                },
-                                            );
-                                        }
+                                        unsafe { T::tile(isa, tile_rows, vectors, &tile) }
                                     }
                                     column += columns;
                                 }

@@ -25,6 +25,7 @@ macro_rules! vector {
             type Mask = usize;
             const LANES: usize = $lanes;
             const MASKS_ARE_FREE: bool = false;
+            const ACCUMULATORS: usize = 24;
 
             #[inline(always)]
             unsafe fn mask(lanes: usize) -> usize {

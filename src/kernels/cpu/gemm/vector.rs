@@ -28,6 +28,8 @@ pub unsafe trait Vector: Copy {
     const LANES: usize;
     /// Whether loading through a mask costs no more than loading all lanes.
     const MASKS_ARE_FREE: bool;
+    /// The most registers that sums of a `stack` may have, so that factors find room too; none where it does not run.
+    const ACCUMULATORS: usize;
 
     unsafe fn mask(lanes: usize) -> Self::Mask;
     unsafe fn zero() -> Self;
@@ -99,6 +101,8 @@ mod x86 {
                 type Mask = $mask;
                 const LANES: usize = $lanes;
                 const MASKS_ARE_FREE: bool = $free;
+                // There are 32 registers where masks are free, else 16.
+                const ACCUMULATORS: usize = if $free { 24 } else { 12 };
 
                 #[inline(always)]
                 unsafe fn mask($count: usize) -> $mask {
@@ -262,6 +266,7 @@ unsafe impl<T: Float, const LANES: usize> Vector for Portable<T, LANES> {
     type Mask = usize;
     const LANES: usize = LANES;
     const MASKS_ARE_FREE: bool = false;
+    const ACCUMULATORS: usize = 0;
 
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> usize {

@@ -1,0 +1,240 @@
+//! Tiles below each other: rows of C that one panel of B makes from rows of A whose elements are neighbours.
+//!
+//! ```text
+//! for tile in tiles of 6 x 4, 8 x 3, 12 x 2 or 24 x 1 registers     fewer rows where that makes them equal
+//!   C[i, j] = bias[j] + start[i, j]
+//!   for p in 0..depth, by four
+//!     b[j]    = B[p, j * LANES ..]                       VECTORS loads
+//!     C[i, j] += A[i, p] * b[j]                          ROWS broadcasts, ROWS * VECTORS fused multiply-adds
+//!   store C
+//! ```
+//!
+//! What `tile` computes, without its tables of addresses: rows are a stride apart, so that a few pointers reach all of
+//! them, and one call makes many tiles. A processor then begins a tile while it stores the one before, which is what
+//! limits products of short reductions; multiply-adds limit the others, and broadcasts those of one register.
+
+use super::epilogue::Activation;
+use super::tile::{Compute, Tiles};
+use super::vector::{Vector, Work};
+use crate::cpu::simd::Isa;
+
+/// `rows` rows of C, `columns` wide: at most what the widest tile has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stack<T> {
+    pub a: *const T,
+    pub a_stride: usize,
+    pub depth: usize,
+    pub b: *const T,
+    pub b_stride: usize,
+    pub c: *mut T,
+    pub c_stride: usize,
+    pub columns: usize,
+    /// Null, or `columns` values that are added to every row.
+    pub bias: *const T,
+    /// Null, or what is added to every element: laid out like `c`, and `c` itself to add to what it holds.
+    pub start: *const T,
+    /// Applied if it is one of those that [`in_store`](Activation::in_store) names.
+    pub activation: Activation,
+    pub rows: usize,
+}
+
+/// The widest tile for `columns` columns that are left, in registers.
+pub(super) fn vectors_for(tiles: Tiles, columns: usize) -> usize {
+    columns.div_ceil(tiles.lanes).min(tiles.vectors)
+}
+
+impl<T: Compute> Stack<T> {
+    /// Makes the rows, in tiles that are `vectors` registers wide and have at most `most_rows` rows.
+    ///
+    /// # Safety
+    /// `isa` is available; all addresses that the loop nest above names are valid, except that lanes of B beyond `columns`
+    /// need only be readable where masks are not free; `vectors` is what [`vectors_for`] says.
+    pub unsafe fn run(&self, isa: Isa, vectors: usize, most_rows: usize) {
+        let most = if T::tiles(isa).vectors == 4 { [24, 12, 8, 6] } else { [12, 6, 0, 0] }[vectors - 1];
+        let tiles = self.rows.div_ceil(most.min(most_rows));
+        let height = self.rows.checked_div(tiles).unwrap_or(0);
+        let taller = self.rows - tiles * height;
+        // SAFETY: both parts lie inside of the rows.
+        unsafe {
+            if taller > 0 {
+                self.part(0, taller * (height + 1)).tiles(isa, vectors, height + 1);
+            }
+            if taller < tiles {
+                self.part(taller * (height + 1), (tiles - taller) * height).tiles(isa, vectors, height);
+            }
+        }
+    }
+
+    fn part(&self, first: usize, rows: usize) -> Self {
+        let [a_start, c_start] = [first * self.a_stride, first * self.c_stride];
+        let start = if self.start.is_null() { self.start } else { self.start.wrapping_add(c_start) };
+        Self { a: self.a.wrapping_add(a_start), c: self.c.wrapping_add(c_start), start, rows, ..*self }
+    }
+
+    /// # Safety
+    /// As for `run`; `rows` is a multiple of `height`.
+    unsafe fn tiles(&self, isa: Isa, vectors: usize, height: usize) {
+        macro_rules! call {
+            ($vectors:literal: $($rows:literal)*) => {
+                match height {
+                    $($rows => T::work(isa, Equal::<T, $rows, $vectors>(*self)),)*
+                    _ => unreachable!("no tile of {height} x {vectors} registers"),
+                }
+            };
+        }
+        // SAFETY: by this function's contract.
+        unsafe {
+            match vectors {
+                4 => call!(4: 1 2 3 4 5 6),
+                3 => call!(3: 1 2 3 4 5 6 7 8),
+                2 => call!(2: 1 2 3 4 5 6 7 8 9 10 11 12),
+                _ => call!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24),
+            }
+        }
+    }
+}
+
+/// Tiles of equal height.
+struct Equal<T, const ROWS: usize, const VECTORS: usize>(Stack<T>);
+
+impl<T: Compute, const ROWS: usize, const VECTORS: usize> Work<T> for Equal<T, ROWS, VECTORS> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Element = T>>(self) {
+        // Instruction sets with few registers have no such tiles, and no code for them.
+        if ROWS * VECTORS <= V::ACCUMULATORS {
+            // SAFETY: by the contract of `Stack::run`.
+            unsafe { compute::<V, ROWS, VECTORS>(&self.0) }
+        }
+    }
+}
+
+/// Steps of the reduction between two jumps.
+const STEPS: usize = 4;
+/// Pointers into A, at most.
+const POINTERS: usize = 4;
+
+/// Rows that one pointer reaches: an address has room for a stride and twice a stride. The many rows of tiles of one register
+/// need no registers for what is broadcast, where there are many; the compiler does better alone.
+const fn rows_of_pointer(vectors: usize, accumulators: usize) -> usize {
+    if vectors == 1 && accumulators > 12 { 24 } else { 3 }
+}
+
+#[inline(always)]
+unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &Stack<V::Element>) {
+    let near = const { rows_of_pointer(VECTORS, V::ACCUMULATORS) };
+    // Read from memory, so that the compiler sees no stride between them, which it would make every address from.
+    let offsets: [usize; POINTERS] = std::hint::black_box(std::array::from_fn(|group| group * near * stack.a_stride));
+    // SAFETY: by the contract of `Stack::run`.
+    unsafe {
+        let tail = stack.columns - (VECTORS - 1) * V::LANES;
+        let whole = tail == V::LANES;
+        let mask = V::mask(tail);
+        let mut bias = [V::zero(); VECTORS];
+        if !stack.bias.is_null() {
+            for (j, bias) in bias.iter_mut().enumerate() {
+                *bias = load::<V, VECTORS>(stack.bias, j, whole, mask);
+            }
+        }
+        let Stack { mut a, mut c, mut start, .. } = *stack;
+        for _ in 0..stack.rows / ROWS {
+            let mut sums = [bias; ROWS];
+            if !start.is_null() {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        let from = start.add(row * stack.c_stride);
+                        *sum = load::<V, VECTORS>(from, j, whole, mask).add(*sum);
+                    }
+                }
+                start = start.wrapping_add(ROWS * stack.c_stride);
+            }
+
+            let mut at = [a; POINTERS];
+            for (at, offset) in at.iter_mut().zip(offsets) {
+                *at = at.wrapping_add(offset);
+            }
+            let mut b = stack.b;
+            for _ in 0..stack.depth / STEPS {
+                for step in 0..STEPS {
+                    multiply::<V, ROWS, VECTORS>(stack, &at, b, step, mask, &mut sums);
+                }
+                for at in &mut at {
+                    *at = at.wrapping_add(STEPS);
+                }
+                b = b.wrapping_add(STEPS * stack.b_stride);
+            }
+            for _ in 0..stack.depth % STEPS {
+                multiply::<V, ROWS, VECTORS>(stack, &at, b, 0, mask, &mut sums);
+                for at in &mut at {
+                    *at = at.wrapping_add(1);
+                }
+                b = b.wrapping_add(stack.b_stride);
+            }
+
+            match stack.activation {
+                Activation::Relu => {
+                    for sum in sums.as_flattened_mut() {
+                        *sum = sum.relu();
+                    }
+                }
+                Activation::Relu6 => {
+                    for sum in sums.as_flattened_mut() {
+                        *sum = sum.relu6();
+                    }
+                }
+                _ => {}
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                for (j, sum) in sums.iter().enumerate() {
+                    let to = c.add(row * stack.c_stride + j * V::LANES);
+                    if whole || j + 1 < VECTORS {
+                        sum.store(to);
+                    } else {
+                        sum.store_part(to, mask);
+                    }
+                }
+            }
+            a = a.wrapping_add(ROWS * stack.a_stride);
+            c = c.wrapping_add(ROWS * stack.c_stride);
+        }
+    }
+}
+
+/// Register `j` of a row that starts at `from`.
+#[inline(always)]
+unsafe fn load<V: Vector, const VECTORS: usize>(from: *const V::Element, j: usize, whole: bool, mask: V::Mask) -> V {
+    // SAFETY: by the contract of `Stack::run`.
+    unsafe {
+        let from = from.add(j * V::LANES);
+        if whole || j + 1 < VECTORS { V::load(from) } else { V::load_part(from, mask) }
+    }
+}
+
+/// Adds the products of one step of the reduction, `step` steps after those that `at` and `b` point at.
+#[inline(always)]
+unsafe fn multiply<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    stack: &Stack<V::Element>,
+    at: &[*const V::Element; POINTERS],
+    b: *const V::Element,
+    step: usize,
+    mask: V::Mask,
+    sums: &mut [[V; VECTORS]; ROWS],
+) {
+    let near = const { rows_of_pointer(VECTORS, V::ACCUMULATORS) };
+    // SAFETY: by the contract of `Stack::run`.
+    unsafe {
+        let mut factors = [V::zero(); VECTORS];
+        for (j, factor) in factors.iter_mut().enumerate() {
+            let from = b.wrapping_add(step * stack.b_stride + j * V::LANES);
+            *factor = if j + 1 == VECTORS && V::MASKS_ARE_FREE { V::load_part(from, mask) } else { V::load(from) };
+        }
+        // Two short loops are unrolled where one long one is not.
+        for (group, sums) in sums.chunks_mut(near).enumerate() {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let a = V::splat(at[group].wrapping_add(row * stack.a_stride + step));
+                for (sum, &factor) in sums.iter_mut().zip(&factors) {
+                    *sum = a.multiply_add(factor, *sum);
+                }
+            }
+        }
+    }
+}
