@@ -1,6 +1,6 @@
 //! Host arrays: contiguous, C order, 64-byte aligned, shared by reference count.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -9,6 +9,25 @@ use super::{DType, Error, Result, Shape, Spec};
 
 /// Alignment of every array: one cache line, one AVX-512 register.
 pub const ALIGNMENT: usize = 64;
+
+/// Blocks of this size on are worth large pages.
+const LARGE: usize = 4 << 20;
+const LARGE_PAGE: usize = 2 << 20;
+
+/// Lets the system back a block with pages of 2 MiB, where it leaves that to programs: fewer faults at the first touch, and
+/// fewer misses in the translation of addresses, of which rows far apart need many.
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages(pointer: NonNull<u8>, bytes: usize) {
+    let start = pointer.as_ptr().addr();
+    let (first, end) = (start.next_multiple_of(LARGE_PAGE), (start + bytes) / LARGE_PAGE * LARGE_PAGE);
+    if first < end {
+        // SAFETY: whole pages of the block. It is advice: contents do not change, and an error means that nothing happened.
+        unsafe { libc::madvise(pointer.as_ptr().add(first - start).cast(), end - first, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages(_: NonNull<u8>, _: usize) {}
 
 /// A block of aligned bytes.
 pub struct Storage {
@@ -32,8 +51,13 @@ impl Storage {
         };
         let layout = Layout::from_size_align(bytes.max(1), ALIGNMENT).map_err(|_| refuse())?;
         // SAFETY: the layout's size is not zero.
-        let pointer = unsafe { alloc_zeroed(layout) };
+        let pointer = unsafe { if bytes < LARGE { alloc_zeroed(layout) } else { alloc(layout) } };
         let pointer = NonNull::new(pointer).ok_or_else(refuse)?;
+        if bytes >= LARGE {
+            ask_for_large_pages(pointer, bytes);
+            // SAFETY: `bytes` bytes were allocated.
+            unsafe { pointer.write_bytes(0, bytes) };
+        }
         Ok(Storage { pointer, layout, bytes })
     }
 
