@@ -29,7 +29,7 @@ use super::gates;
 use super::panels::{Rows, even_part, multiply, odd_stride};
 use crate::cpu::disjoint::{Disjoint, part};
 use crate::cpu::gemm::{PANEL, PANEL_GRAIN, add, pack_panel};
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, prefetch};
 use crate::cpu::workspace;
 
 const CHUNK_FLOPS: usize = 200_000;
@@ -388,6 +388,7 @@ impl<T: Recurrent> Slice<'_, T> {
                     continue;
                 }
                 for row in 0..count {
+                    self.fetch(row, step);
                     self.step_row(kept, row, step);
                 }
                 if shape.cell.has_two_stages() {
@@ -429,6 +430,29 @@ impl<T: Recurrent> Slice<'_, T> {
                 let at = (row * shape.time + shape.input_step(step)) * shape.features;
                 x[at..at + shape.features].fill(T::ZERO);
             }
+        }
+    }
+
+    /// Asks for what a row reads in the step before `step`, which comes next. Rows are far apart in memory, and too many for the
+    /// processor to guess.
+    fn fetch(&self, row: usize, step: usize) {
+        let Shape { cell, time, features, units, .. } = self.kernel.shape;
+        let Some(before) = step.checked_sub(1) else { return };
+        let at = (self.rows.start + row) * time + before;
+        let saved = cell.saved() * units;
+        fetch(&self.saved.gates[at * saved..][..saved]);
+        fetch(
+            &self.inputs.x[((self.rows.start + row) * time + self.kernel.shape.input_step(before)) * features..]
+                [..features],
+        );
+        if before > 0 {
+            fetch(&self.saved.outputs[(at - 1) * units..][..units]);
+        }
+        if cell.has_memory() && before > 0 {
+            fetch(&self.saved.memories[(at - 1) * units..][..units]);
+        }
+        if let Some(gradient) = self.saved.output_gradient {
+            fetch(&gradient[at * units..][..units]);
         }
     }
 
@@ -568,5 +592,13 @@ impl<T: Recurrent> Slice<'_, T> {
             }
         }
         self.x = Some(x);
+    }
+}
+
+/// Asks for the cache lines of `values`.
+#[inline(always)]
+fn fetch<T>(values: &[T]) {
+    for line in values.chunks(64 / size_of::<T>()) {
+        prefetch(line.as_ptr(), line.len());
     }
 }
