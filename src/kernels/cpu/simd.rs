@@ -105,6 +105,28 @@ pub(crate) fn prefetch<T>(from: *const T, length: usize) {
     let _ = (from, length);
 }
 
+/// Fetches all cache lines of `values`, which are read soon.
+#[inline(always)]
+pub(crate) fn prefetch_all<T>(values: &[T]) {
+    for lines in values.chunks(512 / size_of::<T>()) {
+        prefetch(lines.as_ptr(), lines.len());
+    }
+}
+
+/// Fetches all cache lines of `values`, which are written soon, for this core alone.
+#[inline(always)]
+pub(crate) fn prefetch_to_write<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(64 / size_of::<T>()) {
+        // SAFETY: a hint touches no memory.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(line.as_ptr().cast::<i8>());
+        };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Compiles `#[inline(always)]` body `$body` once per instruction set and calls the one that `$isa` names. The compiler
 /// vectorises each copy for its own registers.
 ///

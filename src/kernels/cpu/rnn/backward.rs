@@ -29,7 +29,7 @@ use super::gates;
 use super::panels::{Rows, even_part, multiply, odd_stride};
 use crate::cpu::disjoint::{Disjoint, part};
 use crate::cpu::gemm::{PANEL, PANEL_GRAIN, add, pack_panel};
-use crate::cpu::simd::{Isa, prefetch};
+use crate::cpu::simd::{Isa, prefetch_all, prefetch_to_write};
 use crate::cpu::workspace;
 
 const CHUNK_FLOPS: usize = 200_000;
@@ -440,19 +440,23 @@ impl<T: Recurrent> Slice<'_, T> {
         let Some(before) = step.checked_sub(1) else { return };
         let at = (self.rows.start + row) * time + before;
         let saved = cell.saved() * units;
-        fetch(&self.saved.gates[at * saved..][..saved]);
-        fetch(
+        prefetch_all(&self.saved.gates[at * saved..][..saved]);
+        prefetch_all(
             &self.inputs.x[((self.rows.start + row) * time + self.kernel.shape.input_step(before)) * features..]
                 [..features],
         );
         if before > 0 {
-            fetch(&self.saved.outputs[(at - 1) * units..][..units]);
+            prefetch_all(&self.saved.outputs[(at - 1) * units..][..units]);
         }
         if cell.has_memory() && before > 0 {
-            fetch(&self.saved.memories[(at - 1) * units..][..units]);
+            prefetch_all(&self.saved.memories[(at - 1) * units..][..units]);
         }
         if let Some(gradient) = self.saved.output_gradient {
-            fetch(&gradient[at * units..][..units]);
+            prefetch_all(&gradient[at * units..][..units]);
+        }
+        if let Some(x) = &self.x {
+            let to = row * time + self.kernel.shape.input_step(before);
+            prefetch_to_write(&x[to * features..][..features]);
         }
     }
 
@@ -592,13 +596,5 @@ impl<T: Recurrent> Slice<'_, T> {
             }
         }
         self.x = Some(x);
-    }
-}
-
-/// Asks for the cache lines of `values`.
-#[inline(always)]
-fn fetch<T>(values: &[T]) {
-    for line in values.chunks(64 / size_of::<T>()) {
-        prefetch(line.as_ptr(), line.len());
     }
 }

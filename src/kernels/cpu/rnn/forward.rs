@@ -35,7 +35,7 @@ use super::gates;
 use super::panels::{Rows, even_part, multiply, odd_stride};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{PANEL, PANEL_GRAIN};
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, prefetch_to_write};
 use crate::cpu::workspace;
 
 /// FLOPs that make a chunk worth handing to another thread.
@@ -235,6 +235,15 @@ impl Forward {
             let (mut stacked, mut next) = (stacked, next);
             for step in 0..time {
                 let masked = |row: usize| inputs.is_masked(shape, batch_rows.start + row, step);
+                if let Some(gates) = slice.gates.as_deref().filter(|_| step + 1 < time) {
+                    // Rows are far apart in memory, and too many for the processor to guess where the next step goes.
+                    for at in (0..rows).map(|row| row * time + step + 1) {
+                        prefetch_to_write(&gates[at * saved..][..saved]);
+                        for states in all_outputs.iter().chain(&all_memories) {
+                            prefetch_to_write(&states[at * units..][..units]);
+                        }
+                    }
+                }
                 if !slice.is_skipped(step) {
                     if slot == slots {
                         (slot, slots) = (0, slice.look_ahead(step));
