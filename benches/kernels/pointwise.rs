@@ -1,5 +1,5 @@
 //! Convolutions with kernels of one pixel, as `ResNet50` and `MobileNetV2` predict: a line for each shape and batch with the time and
-//! rate on one thread, the share of the multiply-add peak, and the time on two threads that claim chunks. The weights are
+//! rate on one thread, the share of the multiply-add peak, and the time on two threads. The weights are
 //! packed ahead; bias, residual and activation are those of the network. Sums over a network count each shape as often as
 //! it occurs. Some results are compared with naive sums in float64.
 //!
@@ -173,18 +173,22 @@ fn run(isa: Isa, peak: f64, name: &str, batch: usize, case: &Case) -> [f64; 3] {
     [flops, one, two]
 }
 
-/// Best seconds of `repeats` runs of all chunks, which two threads claim.
+/// Best seconds of `repeats` runs of all chunks, which two threads claim: each its half first, then what is left of the other's.
 fn two_threads(repeats: usize, chunks: usize, run: &(impl Fn(usize) + Sync)) -> f64 {
-    // Round r ends when `ended` reaches (r + 1) * chunks; the second thread follows `round`.
-    let (round, claimed, ended) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let work = || {
-        loop {
-            let chunk = claimed.fetch_add(1, Ordering::AcqRel);
-            if chunk >= chunks {
-                break;
+    // Round r ends when all chunks have ended; the second thread follows `round`.
+    let (round, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let claimed = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let bounds = [0, chunks / 2, chunks];
+    let work = |thread: usize| {
+        for share in [thread, 1 - thread] {
+            loop {
+                let chunk = bounds[share] + claimed[share].fetch_add(1, Ordering::AcqRel);
+                if chunk >= bounds[share + 1] {
+                    break;
+                }
+                run(chunk);
+                ended.fetch_add(1, Ordering::AcqRel);
             }
-            run(chunk);
-            ended.fetch_add(1, Ordering::AcqRel);
         }
     };
     let mut least = f64::INFINITY;
@@ -195,16 +199,18 @@ fn two_threads(repeats: usize, chunks: usize, run: &(impl Fn(usize) + Sync)) -> 
                 while round.load(Ordering::Acquire) < next {
                     std::hint::spin_loop();
                 }
-                work();
+                work(1);
                 away.store(next, Ordering::Release);
             }
         });
         for next in 1..=repeats {
-            claimed.store(0, Ordering::Release);
+            for claimed in &claimed {
+                claimed.store(0, Ordering::Release);
+            }
             ended.store(0, Ordering::Release);
             let start = Instant::now();
             round.store(next, Ordering::Release);
-            work();
+            work(0);
             while ended.load(Ordering::Acquire) < chunks {
                 std::hint::spin_loop();
             }

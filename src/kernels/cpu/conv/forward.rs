@@ -49,6 +49,10 @@ impl ConvForward {
         if shape.is_pointwise() {
             let pixels = shape.batch * shape.size.iter().product::<usize>();
             let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
+            if pixels > 1 && shape.output_channels > 1 {
+                let product = Gemm::without_partial_sums(product, epilogue).packing_ahead();
+                return Self { shape, kernel: Kernel::Product(product) };
+            }
             let product = Gemm::new(product, epilogue).packing_ahead();
             if product.finish_chunks() == 0 {
                 return Self { shape, kernel: Kernel::Product(product) };

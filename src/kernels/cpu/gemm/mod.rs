@@ -87,23 +87,31 @@ impl GemmShape {
     }
 }
 
-/// `0..total` in equal parts.
+/// `0..total` in parts that are equal but for one grain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Split {
     total: usize,
-    step: usize,
+    grain: usize,
     pub(crate) parts: usize,
 }
 
 impl Split {
-    /// At most `wanted` parts, each a multiple of `grain` but for the last.
+    /// At most `wanted` parts, each a multiple of `grain` but for the last. There are fewer where more would not make the
+    /// longest part shorter.
     pub(crate) fn new(total: usize, wanted: usize, grain: usize) -> Self {
-        let step = total.div_ceil(wanted.max(1)).next_multiple_of(grain).max(1);
-        Self { total, step, parts: total.div_ceil(step).max(1) }
+        let longest = total.div_ceil(wanted.max(1)).next_multiple_of(grain).max(1);
+        Self { total, grain, parts: total.div_ceil(longest).max(1) }
     }
 
     pub(crate) fn range(&self, part: usize) -> Range<usize> {
-        (part * self.step).min(self.total)..((part + 1) * self.step).min(self.total)
+        let grains = self.total.div_ceil(self.grain);
+        let bound = |part: usize| (part * grains / self.parts * self.grain).min(self.total);
+        bound(part)..bound(part + 1)
+    }
+
+    /// The length of the longest part.
+    fn longest(&self) -> usize {
+        (self.total.div_ceil(self.grain).div_ceil(self.parts) * self.grain).min(self.total)
     }
 }
 
@@ -115,6 +123,13 @@ pub(crate) fn blocks(range: Range<usize>, most: usize) -> impl Iterator<Item = R
         let start = (range.start + block * step).min(range.end);
         start..(start + step).min(range.end)
     })
+}
+
+/// `range`, cut at the multiples of `step`.
+fn aligned(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
+    let first = range.start / step;
+    let count = if range.is_empty() { 0 } else { range.end.div_ceil(step) - first };
+    (first..first + count).map(move |part| (part * step).max(range.start)..((part + 1) * step).min(range.end))
 }
 
 /// Tiles of nearly equal height, at most `most`, that cover `0..count`.
@@ -146,6 +161,8 @@ const CHUNK_FLOPS: usize = 150_000;
 /// Bytes of a matrix that make a chunk of a product with a vector.
 const CHUNK_ELEMENTS: usize = 16 * 1024;
 pub(crate) const MOST_CHUNKS: usize = 64;
+/// As many chunks as make one more than another thread's no matter.
+const EQUAL_PARTS: usize = 24;
 /// Elements of partial sums, all parts together.
 const MOST_PARTIAL: usize = 1 << 20;
 /// Columns of B that are packed at once.
@@ -157,6 +174,21 @@ const MOST_PACKED: usize = 4 << 20;
 const PACKED_ROWS: usize = 128;
 /// Elements of A that are worked on at once.
 const ROW_BLOCK_ELEMENTS: usize = 48 * 1024;
+
+/// Parts of rows and of columns for about `wanted` chunks: tall ones first, then panels, then less of either.
+fn share(m: usize, n: usize, wanted: usize) -> [usize; 2] {
+    let tall = wanted.min(m / 96).max(1);
+    let mut columns = (wanted / tall).clamp(1, n.div_ceil(PANEL).max(1));
+    let mut rows = tall;
+    let enough = wanted.min(12);
+    if rows * columns < enough {
+        rows = (wanted / columns).min(m / 48).max(1);
+    }
+    if rows * columns < enough && !columns.is_multiple_of(4) {
+        columns = (wanted / rows).min(n / PANEL * 2).max(columns);
+    }
+    [rows, columns]
+}
 
 /// One matrix product, ready to run. See the module for how it is cut.
 #[derive(Clone, Debug)]
@@ -180,6 +212,11 @@ impl Gemm {
     /// # Panics
     /// When rows or batches of the output overlap.
     pub fn new(shape: GemmShape, epilogue: Epilogue) -> Self {
+        Self::with_partial_limit(shape, epilogue, MOST_PARTIAL)
+    }
+
+    /// At most `most_partial` elements of partial sums.
+    fn with_partial_limit(shape: GemmShape, epilogue: Epilogue, most_partial: usize) -> Self {
         let GemmShape { batch, m, n, k, a, b, c } = shape;
         assert!(m < 2 || n == 0 || c.row_stride >= n, "rows of the output overlap: {shape:?}");
         assert!(
@@ -192,7 +229,7 @@ impl Gemm {
         let wanted = (work / chunk_work).clamp(1, MOST_CHUNKS);
         let batches = Split::new(batch, wanted, 1);
         let rest = wanted / batches.parts;
-        let partial_limit = MOST_PARTIAL / (batch * m * n).max(1);
+        let partial_limit = most_partial / (batch * m * n).max(1);
         let (row_parts, column_parts, depth_parts);
         if is_vector {
             let length = m.max(n);
@@ -209,21 +246,26 @@ impl Gemm {
             let deep = k >= 2048 && k >= 4 * m.max(n);
             depth_parts = if deep { rest.min(k / 256).min(partial_limit) } else { 1 };
             let rest = rest / depth_parts.max(1);
-            let wide = n.div_ceil(PANEL).max(1);
-            let tall = rest.min(m / 96).max(1);
-            column_parts = (rest / tall).clamp(1, wide);
-            row_parts =
-                if tall * column_parts < rest.min(12) { (rest / column_parts).min(m / 48).max(1) } else { tall };
+            [row_parts, column_parts] = share(m, n, rest);
         }
         let rows = Split::new(m, row_parts, if is_vector { 1 } else { 12 });
-        // A column block of a vector product is at least a cache line of output.
-        let columns = Split::new(n, column_parts, if is_vector { 16 } else { PANEL });
+        // Few parts are as equal as they can be: a part of a panel is still a cache line of output.
+        let fine = is_vector || row_parts * column_parts < EQUAL_PARTS;
+        let columns = Split::new(n, column_parts, if fine { PANEL_GRAIN } else { PANEL });
         let depth = Split::new(k, depth_parts, 1);
-        let rows_of_chunk = rows.step.min(m);
+        let rows_of_chunk = rows.longest();
         let in_place =
             b.col_stride == 1 && (b.row_stride <= PANEL || (rows_of_chunk <= 48 && k <= 512) || rows_of_chunk <= 12);
         let depth_block = if a.col_stride == 1 { 768 } else { 128 };
         Self { shape, epilogue, is_vector, batches, rows, columns, depth, depth_block, in_place, packed_ahead: false }
+    }
+
+    /// As [`new`](Self::new), but never with partial sums over k: without [`finish`](Self::finish) and scratch.
+    ///
+    /// # Panics
+    /// As `new`.
+    pub fn without_partial_sums(shape: GemmShape, epilogue: Epilogue) -> Self {
+        Self::with_partial_limit(shape, epilogue, 0)
     }
 
     /// Lets [`prepare`](Self::prepare) pack B where that pays: where one matrix B serves every batch, and chunks would pack
@@ -420,19 +462,18 @@ impl Gemm {
                 for depth in blocks(part.depth.clone(), self.depth_block) {
                     let first = depth.start == part.depth.start;
                     let last = depth.end == part.depth.end;
-                    for group in part.columns.clone().step_by(GROUP) {
-                        let group = group..(group + GROUP).min(part.columns.end);
+                    for group in aligned(part.columns.clone(), GROUP) {
                         let mut panels: [_; GROUP / PANEL] = std::array::from_fn(|_| (b, 0, 0..0));
                         let mut used = 0;
-                        for (panel, start) in panels.iter_mut().zip(group.clone().step_by(PANEL)) {
-                            let columns = start..(start + PANEL).min(group.end);
+                        for (panel, columns) in panels.iter_mut().zip(aligned(group, PANEL)) {
                             let readable = tiles.masked || columns.len() % tiles.lanes == 0;
                             let start = depth.start * b_matrix.row_stride + columns.start * b_matrix.col_stride;
                             let from = b.wrapping_add(start);
                             if self.packed_ahead {
-                                let stride = packed_width(columns.len());
-                                let from = b.wrapping_add(columns.start * self.shape.k + depth.start * stride);
-                                *panel = (from, stride, columns);
+                                let whole = columns.start / PANEL * PANEL;
+                                let stride = packed_width((self.shape.n - whole).min(PANEL));
+                                let inside = depth.start * stride + columns.start - whole;
+                                *panel = (b.wrapping_add(whole * self.shape.k + inside), stride, columns);
                             } else if self.in_place && readable {
                                 *panel = (from, b_matrix.row_stride, columns);
                             } else {
