@@ -217,6 +217,7 @@ registry! {
     MaxPoolSelect => nn::pool::MaxPoolSelect,
     MaxPoolPlaces => nn::pool::MaxPoolPlaces,
     MaxPoolPlacesGrad => nn::pool::MaxPoolPlacesGrad,
+    MaxPoolPlacesSum => nn::pool::MaxPoolPlacesSum,
     AveragePoolGrad => nn::pool::AveragePoolGrad,
     Resample => nn::resample::Resample,
     ResampleGrad => nn::resample::ResampleGrad,

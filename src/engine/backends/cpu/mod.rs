@@ -74,6 +74,7 @@ impl Backend for Cpu {
             Op::MaxPoolGrad(op) => pool::max_gradient(isa, op, inputs, outputs),
             Op::MaxPoolSelect(op) => pool::max_select(isa, op, inputs, outputs),
             Op::MaxPoolPlaces(op) => pool::max_places(isa, op, inputs, outputs),
+            Op::MaxPoolPlacesSum(_) => pool::max_places_sum(isa, inputs, outputs),
             Op::MaxPoolPlacesGrad(op) => pool::max_places_gradient(isa, op, inputs, outputs),
             Op::AveragePoolGrad(op) => pool::average_gradient(isa, op, inputs, outputs),
             Op::Resample(op) => resample::forward(isa, op, inputs, outputs),

@@ -125,6 +125,29 @@ pub fn max_places_gradient(isa: Isa, op: &MaxPoolPlacesGrad, inputs: &[Spec], ou
     })
 }
 
+pub fn max_places_sum(isa: Isa, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
+    let channels = outputs[0].shape.elements()?;
+    let elements = inputs[0].shape.elements()?;
+    let kernel = kernels::MaxPoolPlacesSums::new(elements.checked_div(channels).unwrap_or(0), channels);
+    let cost = streaming(inputs, outputs, 1.0)?;
+    floats!(outputs[0].dtype, T => {
+        let partial = kernel.partial_elements();
+        let run = move |phase: usize, chunk: usize, io: &Io| {
+            // SAFETY: by the contract of `Kernel::run`; the chunks' sums are complete in the second phase.
+            unsafe {
+                if phase == 0 {
+                    kernel.run::<T>(isa, chunk, io.input::<u8>(1, elements), io.input::<T>(0, elements), io.scratch::<T>());
+                } else {
+                    let partial = std::slice::from_raw_parts(io.scratch::<T>().as_ptr().cast_const(), partial);
+                    kernel.finish::<T>(isa, io.output::<T>(0, channels).range(0..channels), partial);
+                }
+            }
+            Ok(())
+        };
+        Ok(Some(Lowered::new(kernel.chunks(), run).then(1).scratch(partial * size_of::<T>()).cost(cost)))
+    })
+}
+
 pub fn average_gradient(isa: Isa, op: &AveragePoolGrad, inputs: &[Spec], outputs: &[Spec]) -> Lowering {
     let shape = geometry(&op.windows, &outputs[0])?;
     let (x, y) = (shape.input_elements(), shape.output_elements());

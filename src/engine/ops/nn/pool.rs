@@ -278,6 +278,32 @@ impl Operation for MaxPoolPlacesGrad {
     }
 }
 
+/// `(g, places)`: the sum of `g` over all windows that have a place, for every channel.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MaxPoolPlacesSum;
+
+impl Operation for MaxPoolPlacesSum {
+    const NAME: &'static str = "max_pool_places_sum";
+
+    fn parse(_: &mut Attributes) -> Result<Self> {
+        Ok(MaxPoolPlacesSum)
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Vec<Spec>> {
+        expect_inputs(inputs, 2)?;
+        let (g, places) = (inputs[0], inputs[1]);
+        if !g.dtype.is_compute_float() || places.dtype != DType::Uint8 || !g.shape.agrees(&places.shape) {
+            return Err(Error::shape(format!("takes float32 or float64 and a byte for each, got {g} and {places}")));
+        }
+        let channels = g.shape.0.last().copied().ok_or_else(|| Error::shape("takes an array with channels"))?;
+        Ok(vec![Spec::new(Shape(vec![channels]), g.dtype)])
+    }
+
+    fn vjp(&self, _: &mut GradContext) -> Result<Vec<Option<Value>>> {
+        Err(Error::internal("gradients are written before places are kept"))
+    }
+}
+
 /// `(x, v)`: the element of `v` where `x` has the first maximum of each window.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct MaxPoolSelect {

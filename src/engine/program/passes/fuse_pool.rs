@@ -3,7 +3,7 @@
 //! ```text
 //! y = pool(x)                              y, places = max_pool_places(x)
 //! relu_grad(x, max_pool_grad(x, g))        max_pool_places_grad(g, places, like x)       relu_grad may be missing
-//! sum over pixels of that                  sum of g where there is a place               the bias of a convolution
+//! sum over pixels of that                  max_pool_places_sum(g, places)                the bias of a convolution
 //! ```
 //!
 //! The gradient then reads a byte and a number a window where it read `x` twice, and `x` may end with the forward pass.
@@ -14,7 +14,7 @@ use ironhorn_kernels::cpu::pool::MOST_PLACES;
 use super::rebuild::{Rebuild, uses};
 use crate::core::{DType, Result};
 use crate::ops::elementwise::Elementwise;
-use crate::ops::nn::pool::{MaxPoolPlaces, MaxPoolPlacesGrad, Pool, PoolKind};
+use crate::ops::nn::pool::{MaxPoolPlaces, MaxPoolPlacesGrad, MaxPoolPlacesSum, Pool, PoolKind};
 use crate::ops::{Graph, Node, Op, Value};
 use crate::program::Program;
 
@@ -49,7 +49,7 @@ pub fn run(program: &Program) -> Result<Program> {
             places[number] = Some(write_pool(&mut rebuild, node, pair.relu.is_some()));
         } else if let Some(places) = places[number] {
             if pair.sums.contains(&index) {
-                write_sum(&mut rebuild, node, graph.nodes[pair.gradient].inputs[1], places)?;
+                write_sum(&mut rebuild, node, graph.nodes[pair.gradient].inputs[1], places);
             } else if pair.gradient == index {
                 // The derivative of relu is the same value.
                 write_gradient(&mut rebuild, node, pair.relu.map(|relu| &graph.nodes[relu]), places);
@@ -125,16 +125,14 @@ fn write_gradient(rebuild: &mut Rebuild, node: &Node, relu: Option<&Node>, place
 }
 
 /// Each `g` that has a place goes to one pixel, so their sum is that over the pixels.
-fn write_sum(rebuild: &mut Rebuild, node: &Node, g: Value, places: Value) -> Result<()> {
-    let (g, like) = (rebuild.get(g), rebuild.get(node.inputs[1]));
-    let graph = &mut rebuild.new;
-    let outer = graph.scope();
-    graph.set_scope(node.scope.clone());
-    let (nowhere, nothing) = (graph.scalar(255.0, DType::Uint8)?, graph.scalar(0.0, graph.dtype(g))?);
-    let somewhere = graph.elementwise(Scalar::NotEqual, &[places, nowhere])?;
-    let kept = graph.select(somewhere, g, nothing)?;
-    let sum = graph.append(node.op.clone(), &[kept, like])?[0];
-    graph.set_scope(outer);
-    rebuild.set(node.outputs[0], sum);
-    Ok(())
+fn write_sum(rebuild: &mut Rebuild, node: &Node, g: Value, places: Value) {
+    let g = rebuild.get(g);
+    let spec = rebuild.old.graph.spec(node.outputs[0]).clone();
+    let sum = rebuild.new.append_inferred(
+        Op::MaxPoolPlacesSum(MaxPoolPlacesSum),
+        &[g, places],
+        vec![spec],
+        node.scope.clone(),
+    );
+    rebuild.set(node.outputs[0], sum[0]);
 }

@@ -295,13 +295,22 @@ impl ConvBackwardWeights {
             workspace::with(2 * weights.len(), |rows: &mut [isize]| {
                 let (a_rows, c_rows) = rows.split_at_mut(weights.len());
                 let depth = shape.input_group();
-                for ((weight, a), c) in weights.clone().zip(a_rows.iter_mut()).zip(c_rows.iter_mut()) {
-                    let [tap, channel] = [weight / depth, weight % depth];
+                let offset = |tap: usize| {
                     let z = tap / (shape.kernel[1] * shape.kernel[2]) - inside.start;
                     let y = tap / shape.kernel[2] % shape.kernel[1] * shape.dilation[1];
                     let x = tap % shape.kernel[2] * shape.dilation[2];
-                    *a = (z * plane_step + (y * width + x) * channels + channel) as isize;
+                    z * plane_step + (y * width + x) * channels
+                };
+                let [mut tap, mut channel] = [weights.start / depth, weights.start % depth];
+                let mut start = offset(tap);
+                for ((weight, a), c) in weights.clone().zip(a_rows.iter_mut()).zip(c_rows.iter_mut()) {
+                    *a = (start + channel) as isize;
                     *c = (weight * shape.output_channels) as isize;
+                    channel += 1;
+                    if channel == depth {
+                        (tap, channel) = (tap + 1, 0);
+                        start = offset(tap);
+                    }
                 }
                 workspace::with(lines.len(), |taps: &mut [Tap]| {
                     self.run_tiles(isa, units, lines.len(), pixels, width, a_rows, c_rows, taps, dy, dw, accumulate);

@@ -518,7 +518,7 @@ macro_rules! for_touching {
 }
 
 mod places;
-pub use places::{MOST_PLACES, MaxPoolPlaces, MaxPoolPlacesBackward};
+pub use places::{MOST_PLACES, MaxPoolPlaces, MaxPoolPlacesBackward, MaxPoolPlacesSums};
 
 #[inline(always)]
 fn max_backward_body<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], dy: &[T], dx: &mut [T]) {

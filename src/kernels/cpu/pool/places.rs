@@ -3,12 +3,14 @@
 //! ```text
 //! forward    y, place = max(x)            place: number of the pixel in its window, row by row, or NOWHERE
 //! backward   dx[pixel] = sum of dy over the windows whose place is the pixel
+//! sums       sum of dy over all windows that have a place, of each channel: that of dx over all pixels
 //! ```
 //!
 //! A *gated* place is one of a maximum above 0: where `x` is the result of relu, the gradient so is that of what relu was
 //! given. Windows that do not overlap write each pixel once.
 
 use super::{Compute, Disjoint, Float, Isa, LANES, PoolShape, Range, Split, Window, Windows, load, maximum};
+use crate::cpu::gemm::{MOST_CHUNKS, add};
 use crate::cpu::workspace;
 use crate::for_each_isa;
 
@@ -75,6 +77,67 @@ impl MaxPoolPlacesBackward {
         // SAFETY: chunks have disjoint rows.
         let dx = unsafe { dx.range(rows.start * line..rows.end * line) };
         backward(isa, shape, rows, &places[..count], &dy[..count], dx);
+    }
+}
+
+/// Sums of `dy` over the windows that have a place, for every channel: the gradient of a bias before the maximum.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPoolPlacesSums {
+    channels: usize,
+    windows: Split,
+}
+
+/// Windows of a chunk, times channels.
+const SUMMED_ELEMENTS: usize = 16 * 1024;
+
+impl MaxPoolPlacesSums {
+    /// Of `windows` windows, all images together.
+    pub fn new(windows: usize, channels: usize) -> Self {
+        let wanted = (windows * channels / SUMMED_ELEMENTS).clamp(1, MOST_CHUNKS);
+        Self { channels, windows: Split::new(windows, wanted, 1) }
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.windows.parts
+    }
+
+    /// Elements of the chunks' sums.
+    pub fn partial_elements(&self) -> usize {
+        self.chunks() * self.channels
+    }
+
+    /// Adds up one part of the windows.
+    ///
+    /// # Panics
+    /// When a slice is too short.
+    pub fn run<T: Compute>(&self, isa: Isa, chunk: usize, places: &[u8], dy: &[T], partial: Disjoint<T>) {
+        let rows = self.windows.range(chunk);
+        let range = rows.start * self.channels..rows.end * self.channels;
+        // SAFETY: every chunk has sums of its own.
+        let sums = unsafe { partial.range(chunk * self.channels..(chunk + 1) * self.channels) };
+        sums.fill(T::ZERO);
+        add_placed(isa, &places[range.clone()], &dy[range], sums);
+    }
+
+    /// Adds the chunks' sums in order, when all chunks are complete.
+    ///
+    /// # Panics
+    /// When a slice is too short.
+    pub fn finish<T: Compute>(&self, isa: Isa, sums: &mut [T], partial: &[T]) {
+        sums.copy_from_slice(&partial[..self.channels]);
+        for chunk in 1..self.chunks() {
+            add(isa, sums, &partial[chunk * self.channels..][..self.channels]);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_placed_body<T: Float>(places: &[u8], dy: &[T], sums: &mut [T]) {
+    let channels = sums.len().max(1);
+    for (places, dy) in places.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
+        for ((sum, &place), &dy) in sums.iter_mut().zip(places).zip(dy) {
+            *sum += if place == NOWHERE { T::ZERO } else { dy };
+        }
     }
 }
 
@@ -186,6 +249,10 @@ for_each_isa! {
         y: &mut [T],
         places: &mut [u8],
     ) = gated_body;
+}
+for_each_isa! {
+    /// Adds rows of `dy` to `sums` where they have a place.
+    fn add_placed<T: Float>(places: &[u8], dy: &[T], sums: &mut [T]) = add_placed_body;
 }
 for_each_isa! {
     fn all_places<T: Float>(shape: &PoolShape, rows: Range<usize>, x: &[T], y: &mut [T], places: &mut [u8]) = all_body;

@@ -145,8 +145,26 @@ fn check_places<T: Compute>(shape: &PoolShape, isa: Isa, x: &[T], dy: &[T], rand
                 *expected = if x > T::ZERO { *expected } else { T::ZERO };
             }
         }
+        check_sums(shape, isa, &places, dy, &dx, random);
         let positive = |values: &[T]| values.iter().map(|&value| value + T::ZERO).collect::<Vec<_>>();
         assert_eq!(bits(&positive(&dx)), bits(&positive(&expected)), "gated {gated} {isa:?} {shape:?}");
+    }
+}
+
+/// Each gradient that has a place goes to one pixel, so that both have the same sum.
+fn check_sums<T: Compute>(shape: &PoolShape, isa: Isa, places: &[u8], dy: &[T], dx: &[T], random: &mut Lcg) {
+    if shape.channels == 0 {
+        return;
+    }
+    let kernel = MaxPoolPlacesSums::new(dy.len() / shape.channels, shape.channels);
+    let (mut partial, mut sums) = (vec![T::ZERO; kernel.partial_elements()], vec![T::ZERO; shape.channels]);
+    for chunk in random.shuffled(kernel.chunks()) {
+        kernel.run(isa, chunk, places, dy, Disjoint::new(&mut partial));
+    }
+    kernel.finish(isa, &mut sums, &partial);
+    for (channel, &sum) in sums.iter().enumerate() {
+        let wanted: f64 = dx.chunks_exact(shape.channels).map(|pixel| pixel[channel].to_f64()).sum();
+        assert!((sum.to_f64() - wanted).abs() <= 1e-4, "{isa:?} {shape:?}: {sum:?}, not {wanted}");
     }
 }
 
