@@ -6,7 +6,8 @@
 //!     for block of k         at most 768 (128 where A is transposed): a panel of B stays in L2, rows of A in L1
 //!       for 128 columns      two panels of B, packed unless they can be read where they are
 //!         for block of rows  A's block stays in L2
-//!           for panel, for tile of 6 x 4 registers (12 x 2, 12 x 1 at the edge): see `tile`
+//!           for panel, for tile of 6 x 4 registers (8 x 3, 12 x 2, 24 x 1 at the edge): see `stack`, and `pairs` for
+//!                      half registers; where A is transposed, `tile`
 //! ```
 //!
 //! A `Gemm` that packs ahead has B packed, all of it, by calls of their own before the first chunk: once for all chunks,
@@ -19,6 +20,7 @@ pub mod epilogue;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
+mod pairs;
 mod stack;
 pub mod tile;
 pub(crate) mod vector;
@@ -109,7 +111,7 @@ impl Split {
         bound(part)..bound(part + 1)
     }
 
-    /// The length of the longest part.
+    /// No part is longer.
     fn longest(&self) -> usize {
         (self.total.div_ceil(self.grain).div_ceil(self.parts) * self.grain).min(self.total)
     }

@@ -14,6 +14,7 @@
 //! limits products of short reductions; multiply-adds limit the others, and broadcasts those of one register.
 
 use super::epilogue::Activation;
+use super::pairs;
 use super::tile::{Compute, Tiles};
 use super::vector::{Vector, Work};
 use crate::cpu::simd::Isa;
@@ -50,7 +51,17 @@ impl<T: Compute> Stack<T> {
     /// `isa` is available; all addresses that the loop nest above names are valid, except that lanes of B beyond `columns`
     /// need only be readable where masks are not free; `vectors` is what [`vectors_for`] says.
     pub unsafe fn run(&self, isa: Isa, vectors: usize, most_rows: usize) {
-        let most = if T::tiles(isa).vectors == 4 { [24, 12, 8, 6] } else { [12, 6, 0, 0] }[vectors - 1];
+        let tiles = T::tiles(isa);
+        let pairs = pairs::rows_of_tile(isa, tiles, self.columns).map_or(0, |rows| self.rows / rows * rows);
+        if pairs > 0 {
+            // SAFETY: both parts lie inside of the rows.
+            unsafe {
+                self.part(0, pairs).run_pairs(isa);
+                self.part(pairs, self.rows - pairs).run(isa, vectors, most_rows);
+            }
+            return;
+        }
+        let most = if tiles.vectors == 4 { [24, 12, 8, 6] } else { [12, 6, 0, 0] }[vectors - 1];
         let tiles = self.rows.div_ceil(most.min(most_rows));
         let height = self.rows.checked_div(tiles).unwrap_or(0);
         let taller = self.rows - tiles * height;

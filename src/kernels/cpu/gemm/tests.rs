@@ -1,6 +1,6 @@
 //! Products of random geometry on every instruction set against loops in `f64`.
 
-use super::{Activation, Addends, Compute, Epilogue, Gemm, GemmShape, Matrix, Output, Residual, extent};
+use super::{Activation, Addends, Compute, Epilogue, Gemm, GemmShape, Matrix, Output, Residual, Split, extent};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::float::Float;
 use crate::cpu::simd::Isa;
@@ -150,6 +150,33 @@ fn every_tile_height_and_width() {
             check_both(shape, Epilogue { accumulate: false, activation: Activation::Relu }, true, &mut random);
             check_both(shape, Epilogue { accumulate: true, activation: Activation::Linear }, false, &mut random);
         }
+    }
+}
+
+#[test]
+fn tiles_below_each_other_and_half_registers() {
+    let mut random = Lcg::new(7);
+    for m in [16, 19, 32, 50] {
+        for n in [8, 9, 10, 12, 16, 17, 20, 24, 33, 40, 48, 88] {
+            for k in [1, 4, 7] {
+                let shape = GemmShape::contiguous(1, m, n, k, false, false);
+                check_both(shape, Epilogue { accumulate: false, activation: Activation::Relu6 }, true, &mut random);
+                check_both(shape, Epilogue { accumulate: true, activation: Activation::Linear }, false, &mut random);
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_are_equal_but_for_a_grain() {
+    for (total, wanted, grain) in [(196, 4, 12), (160, 4, 16), (1000, 16, 64), (0, 3, 4), (5, 9, 1), (13, 2, 12)] {
+        let split = Split::new(total, wanted, grain);
+        assert!((1..=wanted).contains(&split.parts));
+        let parts: Vec<_> = (0..split.parts).map(|part| split.range(part)).collect();
+        assert!(parts[0].start == 0 && parts[split.parts - 1].end == total);
+        assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end % grain == 0));
+        assert!(parts.iter().all(|part| part.len() <= split.longest()), "{total} {wanted} {grain}: {parts:?}");
+        assert!(parts.iter().take(split.parts - 1).all(|part| part.len() + grain >= split.longest()));
     }
 }
 

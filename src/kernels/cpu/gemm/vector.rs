@@ -46,6 +46,22 @@ pub unsafe trait Vector: Copy {
     /// Half of the sums over the lanes of each of two registers. Registers that are folded in pairs, from `LEVEL` 0 up to
     /// that of `log2(LANES)` - 1, become one, whose lanes are the sums of theirs, in order.
     unsafe fn fold<const LEVEL: usize>(self, other: Self) -> Self;
+    /// Whether the methods for half registers are there.
+    const HALVES: bool = false;
+    /// The lanes of `mask`, in both halves of a register; they lie in the lower half.
+    unsafe fn twice(_from: *const Self::Element, _mask: Self::Mask) -> Self {
+        unreachable!("no half registers")
+    }
+    /// The lanes of this register that `lower` names, the others of another.
+    #[must_use]
+    unsafe fn halves(self, _lower: Self::Mask, _upper: Self) -> Self {
+        unreachable!("no half registers")
+    }
+    /// The upper half in the place of the lower.
+    #[must_use]
+    unsafe fn high(self) -> Self {
+        unreachable!("no half registers")
+    }
     /// `max(self, 0)`, keeping NaN.
     unsafe fn relu(self) -> Self;
     /// `min(max(self, 0), 6)`, keeping NaN.
@@ -90,6 +106,7 @@ mod x86 {
             $set:ident, fold $(($low:expr, $high:expr))+,
             load_part: |$from:ident, $load_mask:ident| $load_part:expr,
             store_part: |$to:ident, $store_mask:ident, $value:ident| $store_part:expr
+            $(, twice: |$half:ident, $half_mask:ident| $twice:expr, halves: $blend:ident $shuffle:ident)?
         ) => {
             $(#[$meta])*
             #[derive(Clone, Copy)]
@@ -172,6 +189,24 @@ mod x86 {
                     assert!(LEVEL < level);
                     Self(sum)
                 }
+                $(
+                    const HALVES: bool = true;
+                    #[inline(always)]
+                    unsafe fn twice($half: *const $element, $half_mask: $mask) -> Self {
+                        // SAFETY: by the trait's contract.
+                        Self(unsafe { $twice })
+                    }
+                    #[inline(always)]
+                    unsafe fn halves(self, lower: $mask, upper: Self) -> Self {
+                        // SAFETY: by the trait's contract.
+                        Self(unsafe { $blend(lower, upper.0, self.0) })
+                    }
+                    #[inline(always)]
+                    unsafe fn high(self) -> Self {
+                        // SAFETY: by the trait's contract.
+                        Self(unsafe { $shuffle::<0xee>(self.0, self.0) })
+                    }
+                )?
                 #[inline(always)]
                 unsafe fn relu(self) -> Self {
                     // The maximum of x86 returns its second operand when one is NaN.
@@ -218,7 +253,9 @@ mod x86 {
         (_mm512_shuffle_f32x4::<0x88>, _mm512_shuffle_f32x4::<0xdd>)
         (_mm512_shuffle_f32x4::<0x88>, _mm512_shuffle_f32x4::<0xdd>),
         load_part: |from, mask| _mm512_maskz_loadu_ps(mask, from),
-        store_part: |to, mask, value| _mm512_mask_storeu_ps(to, mask, value)
+        store_part: |to, mask, value| _mm512_mask_storeu_ps(to, mask, value),
+        twice: |from, mask| _mm512_broadcast_f32x8(_mm256_maskz_loadu_ps(mask as __mmask8, from)),
+        halves: _mm512_mask_blend_ps _mm512_shuffle_f32x4
     }
     vector! {
         /// AVX-512.
@@ -230,7 +267,9 @@ mod x86 {
         (_mm512_shuffle_f64x2::<0x88>, _mm512_shuffle_f64x2::<0xdd>)
         (_mm512_shuffle_f64x2::<0x88>, _mm512_shuffle_f64x2::<0xdd>),
         load_part: |from, mask| _mm512_maskz_loadu_pd(mask, from),
-        store_part: |to, mask, value| _mm512_mask_storeu_pd(to, mask, value)
+        store_part: |to, mask, value| _mm512_mask_storeu_pd(to, mask, value),
+        twice: |from, mask| _mm512_broadcast_f64x4(_mm256_maskz_loadu_pd(mask, from)),
+        halves: _mm512_mask_blend_pd _mm512_shuffle_f64x2
     }
     vector! {
         /// AVX2 with FMA.
