@@ -17,6 +17,7 @@
 
 pub mod bfloat;
 pub mod epilogue;
+mod matrix_product;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
@@ -34,11 +35,8 @@ pub use tile::Compute;
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::float::Float;
 use crate::cpu::simd::Isa;
-use crate::cpu::workspace;
 use crate::for_each_isa;
 pub(crate) use pack::{PANEL, PANEL_GRAIN, pack_panel};
-use stack::Stack;
-use tile::{MOST_ROWS, Tap, Tile};
 
 /// Where the elements of a batch of matrices are: `batch * batch_stride + row * row_stride + column * col_stride`.
 ///
@@ -127,13 +125,6 @@ pub(crate) fn blocks(range: Range<usize>, most: usize) -> impl Iterator<Item = R
     })
 }
 
-/// `range`, cut at the multiples of `step`.
-fn aligned(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
-    let first = range.start / step;
-    let count = if range.is_empty() { 0 } else { range.end.div_ceil(step) - first };
-    (first..first + count).map(move |part| (part * step).max(range.start)..((part + 1) * step).min(range.end))
-}
-
 /// Tiles of nearly equal height, at most `most`, that cover `0..count`.
 pub(crate) fn row_tiles(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let tiles = count.div_ceil(most);
@@ -174,8 +165,6 @@ const LEAST_PACKED: usize = 16 * 1024;
 const MOST_PACKED: usize = 4 << 20;
 /// Rows of a panel that are packed at once.
 const PACKED_ROWS: usize = 128;
-/// Elements of A that are worked on at once.
-const ROW_BLOCK_ELEMENTS: usize = 48 * 1024;
 
 /// Parts of rows and of columns for about `wanted` chunks: tall ones first, then panels, then less of either.
 fn share(m: usize, n: usize, wanted: usize) -> [usize; 2] {
@@ -411,7 +400,7 @@ impl Gemm {
             vector_product::run(self, isa, &part, a, b, &target);
         } else {
             // SAFETY: the extents were checked; chunks have disjoint parts of the output.
-            unsafe { self.run_matrix(isa, &part, a, b, &target) }
+            unsafe { matrix_product::run(self, isa, &part, a, b, &target) }
         }
     }
 
@@ -427,160 +416,6 @@ impl Gemm {
             self.shape
         );
         assert!(scratch.len() >= self.scratch_elements(), "the scratch is too short for {:?}", self.shape);
-    }
-
-    /// # Safety
-    /// The operands and the target span the shape, and `part` is this call's alone.
-    unsafe fn run_matrix<T: Compute>(&self, isa: Isa, part: &Part, a: &[T], b: &[T], target: &Target<T>) {
-        let GemmShape { a: a_matrix, b: b_matrix, .. } = self.shape;
-        let tiles = T::tiles(isa);
-        // Rows that are a multiple of half a page apart share a set of L1, which holds 8 of them.
-        let aliased = a_matrix.col_stride == 1 && (a_matrix.row_stride * size_of::<T>()).is_multiple_of(2048);
-        let most_rows = if aliased { 6 } else { usize::MAX };
-        let rows_of = |stride: usize| -> [isize; MOST_ROWS] { std::array::from_fn(|row| (row * stride) as isize) };
-        let [a_rows, c_rows] = [rows_of(a_matrix.row_stride), rows_of(target.layout.row_stride)];
-        let depth_block = part.depth.len().min(self.depth_block);
-        let room = if self.packed_ahead {
-            0
-        } else {
-            depth_block * part.columns.len().next_multiple_of(PANEL_GRAIN).min(GROUP)
-        };
-        let row_block = (ROW_BLOCK_ELEMENTS / depth_block.max(1)).next_multiple_of(12).max(24);
-        let activation = target.epilogue.activation;
-
-        workspace::with(room, |packed: &mut [T]| {
-            for batch in part.batches.clone() {
-                // SAFETY: inside of the operands, whose extents the caller checked.
-                let (a, b, c, start) = unsafe {
-                    let c = target.c.add(batch * target.layout.batch_stride);
-                    let start = match target.addends.residual {
-                        Some(residual) => residual.as_ptr().add(batch * target.layout.batch_stride),
-                        None if target.epilogue.accumulate => c.cast_const(),
-                        None => std::ptr::null(),
-                    };
-                    let a = a.as_ptr().add(batch * a_matrix.batch_stride);
-                    (a, b.as_ptr().add(batch * b_matrix.batch_stride), c, start)
-                };
-                for depth in blocks(part.depth.clone(), self.depth_block) {
-                    let first = depth.start == part.depth.start;
-                    let last = depth.end == part.depth.end;
-                    for group in aligned(part.columns.clone(), GROUP) {
-                        let mut panels: [_; GROUP / PANEL] = std::array::from_fn(|_| (b, 0, 0..0));
-                        let mut used = 0;
-                        for (panel, columns) in panels.iter_mut().zip(aligned(group, PANEL)) {
-                            let readable = tiles.masked || columns.len() % tiles.lanes == 0;
-                            let start = depth.start * b_matrix.row_stride + columns.start * b_matrix.col_stride;
-                            let from = b.wrapping_add(start);
-                            if self.packed_ahead {
-                                let whole = columns.start / PANEL * PANEL;
-                                let stride = packed_width((self.shape.n - whole).min(PANEL));
-                                let inside = depth.start * stride + columns.start - whole;
-                                *panel = (b.wrapping_add(whole * self.shape.k + inside), stride, columns);
-                            } else if self.in_place && readable {
-                                *panel = (from, b_matrix.row_stride, columns);
-                            } else {
-                                let stride = columns.len().next_multiple_of(PANEL_GRAIN);
-                                let to = packed[used..used + depth.len() * stride].as_mut_ptr();
-                                used += depth.len() * stride;
-                                // SAFETY: `from` spans the panel by B's extent, `to` was sliced to its size.
-                                unsafe {
-                                    pack_panel(
-                                        isa,
-                                        from,
-                                        b_matrix.row_stride,
-                                        b_matrix.col_stride,
-                                        depth.len(),
-                                        columns.len(),
-                                        to,
-                                        stride,
-                                    );
-                                }
-                                *panel = (to.cast_const(), stride, columns);
-                            }
-                        }
-                        for rows in part.rows.clone().step_by(row_block) {
-                            let rows = rows..(rows + row_block).min(part.rows.end);
-                            for (from, stride, panel) in &panels {
-                                let mut column = panel.start;
-                                while column < panel.end {
-                                    let stacked = a_matrix.col_stride == 1 && isa != Isa::Scalar;
-                                    let left = panel.end - column;
-                                    let vectors =
-                                        if stacked { stack::vectors_for(tiles, left) } else { tiles.vectors_for(left) };
-                                    let columns = (vectors * tiles.lanes).min(left);
-                                    let bias = match target.addends.bias {
-                                        Some(bias) if first => bias[column..column + columns].as_ptr(),
-                                        _ => std::ptr::null(),
-                                    };
-                                    let start = if first { start } else { c.cast_const() };
-                                    let at = |start: *const T, offset: usize| {
-                                        if start.is_null() { start } else { start.wrapping_add(offset) }
-                                    };
-                                    let activation = if last { activation } else { Activation::Linear };
-                                    let b = from.wrapping_add(column - panel.start);
-                                    if stacked {
-                                        let c_start = rows.start * target.layout.row_stride + column;
-                                        let stack = Stack {
-                                            a: a.wrapping_add(rows.start * a_matrix.row_stride + depth.start),
-                                            a_stride: a_matrix.row_stride,
-                                            depth: depth.len(),
-                                            b,
-                                            b_stride: *stride,
-                                            c: c.wrapping_add(c_start),
-                                            c_stride: target.layout.row_stride,
-                                            columns,
-                                            bias,
-                                            start: at(start, c_start),
-                                            activation,
-                                            rows: rows.len(),
-                                        };
-                                        // SAFETY: rows, columns and depth are inside of the operands.
-                                        unsafe { stack.run(isa, vectors, most_rows) }
-                                        column += columns;
-                                        continue;
-                                    }
-                                    for tile in row_tiles(rows.len(), tiles.rows_for(vectors)) {
-                                        let (row, tile_rows) = (rows.start + tile.start, tile.len());
-                                        let a_start = row * a_matrix.row_stride + depth.start * a_matrix.col_stride;
-                                        let c_start = row * target.layout.row_stride + column;
-                                        let tile = Tile {
-                                            a: a.wrapping_add(a_start),
-                                            rows: &a_rows,
-                                            a_step: a_matrix.col_stride as isize,
-                                            taps: &[Tap { a: 0, b: 0 }],
-                                            run: depth.len(),
-                                            b,
-                                            b_step: *stride as isize,
-                                            c: c.wrapping_add(c_start),
-                                            c_rows: &c_rows,
-                                            columns,
-                                            bias,
-                                            start: at(start, c_start),
-                                            activation,
-                                        };
-                                        // SAFETY: rows, columns and depth are inside of the operands.
-                                        unsafe { T::tile(isa, tile_rows, vectors, &tile) }
-                                    }
-                                    column += columns;
-                                }
-                            }
-                        }
-                    }
-                }
-                if !activation.in_store() {
-                    for row in part.rows.clone() {
-                        // SAFETY: this part of the output is this call's alone, and no other reference to it lives.
-                        let values = unsafe {
-                            std::slice::from_raw_parts_mut(
-                                c.add(row * target.layout.row_stride + part.columns.start),
-                                part.columns.len(),
-                            )
-                        };
-                        activation.apply(isa, values);
-                    }
-                }
-            }
-        });
     }
 
     /// Adds the partial sums of all chunks in order. Called for each of [`finish_chunks`](Self::finish_chunks) when all

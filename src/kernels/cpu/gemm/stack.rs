@@ -52,7 +52,8 @@ impl<T: Compute> Stack<T> {
     /// need only be readable where masks are not free; `vectors` is what [`vectors_for`] says.
     pub unsafe fn run(&self, isa: Isa, vectors: usize, most_rows: usize) {
         let tiles = T::tiles(isa);
-        let pairs = pairs::rows_of_tile(isa, tiles, self.columns).map_or(0, |rows| self.rows / rows * rows);
+        let of_tile = pairs::rows_of_tile(isa, tiles, self.columns).filter(|&rows| rows <= most_rows);
+        let pairs = of_tile.map_or(0, |rows| self.rows / rows * rows);
         if pairs > 0 {
             // SAFETY: both parts lie inside of the rows.
             unsafe {
