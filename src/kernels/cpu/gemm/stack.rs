@@ -11,7 +11,8 @@
 //!
 //! What `tile` computes, without its tables of addresses: rows are a stride apart, so that a few pointers reach all of
 //! them, and one call makes many tiles. A processor then begins a tile while it stores the one before, which is what
-//! limits products of short reductions; multiply-adds limit the others, and broadcasts those of one register.
+//! limits products of short reductions; multiply-adds limit the others, broadcasts those of one register, and memory those that
+//! add a residual.
 
 use super::epilogue::Activation;
 use super::pairs;
@@ -158,6 +159,12 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &St
                     }
                 }
                 start = start.wrapping_add(ROWS * stack.c_stride);
+                // The next tile's: nothing else announces rows that are far apart.
+                for row in 0..ROWS {
+                    for j in 0..VECTORS {
+                        prefetch(start.wrapping_add(row * stack.c_stride + j * V::LANES));
+                    }
+                }
             }
 
             let mut at = [a; POINTERS];
@@ -209,6 +216,19 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &St
             c = c.wrapping_add(ROWS * stack.c_stride);
         }
     }
+}
+
+/// Asks for a cache line, wherever it is. No address is wrong.
+#[inline(always)]
+fn prefetch<T>(from: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, without effect on what a program computes; every x86-64 has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
 }
 
 /// Register `j` of a row that starts at `from`.
