@@ -110,7 +110,8 @@ impl Compiled {
         Ok(outputs)
     }
 
-    /// Runs `steps` batches of a source; returns the last step's outputs. `done` counts the steps that ended.
+    /// Runs `steps` batches of a source; returns the last step's outputs. `done` is set to the number of steps that ended,
+    /// also when the run fails or ends before its first.
     pub fn run_steps(
         &self,
         feed: Feed,
@@ -118,6 +119,7 @@ impl Compiled {
         interrupt: &mut Interrupt,
         done: &mut usize,
     ) -> Result<Vec<Array>> {
+        *done = 0;
         feed.check(steps)?;
         let ready = self.ready(&feed.source.batch_sizes(feed.batch))?;
         let plan = &ready.plan;

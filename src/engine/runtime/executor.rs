@@ -56,12 +56,13 @@ thread_local! {
     static OPERANDS: Cell<Vec<Io>> = const { Cell::new(Vec::new()) };
 }
 
-/// Runs a task. `done` is set to the number of steps that ran to their end, also when the run ends early.
+/// Runs a task. `done` is set to the number of steps that ran to their end, also when the run ends early or in its first step.
 ///
 /// # Safety
 /// The addresses point to memory of the planned sizes; inputs stay readable and variables and outputs exclusively this
 /// run's until it returns.
 pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Result<()> {
+    *done = 0;
     let arena = Arena::take(task.plan.arena_bytes)?;
     let fed = match &task.feed {
         Some(feed) => Some(feed.buffers()?),

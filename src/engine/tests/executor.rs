@@ -11,7 +11,7 @@ use ironhorn_engine::core::{Array, DType, Error, Result, Spec};
 use ironhorn_engine::ops::Graph;
 use ironhorn_engine::ops::reduce::ReduceKind;
 use ironhorn_engine::program::{Plan, Program};
-use ironhorn_engine::runtime::cancel::Interrupt;
+use ironhorn_engine::runtime::cancel::{INTERVAL, Interrupt};
 use ironhorn_engine::runtime::compiled::Compiled;
 use ironhorn_engine::runtime::source::{Column, Feed, Source};
 use ironhorn_engine::runtime::threads;
@@ -268,6 +268,29 @@ fn an_interrupt_leaves_the_state_of_the_last_whole_step() {
         let all = feed(&data, Some(order.repeat(total)), 0, batch);
         expected.run_steps(all, total, &mut Interrupt::new(&mut never), &mut 0).unwrap();
         assert_eq!(state(&compiled), state(&expected));
+    }
+}
+
+#[test]
+fn a_run_that_ends_before_its_first_step_has_done_none() {
+    four_threads();
+    for (width, batch) in [(3, 4), (700, 300)] {
+        let sample = counting(width, batch);
+        let compiled = compile(&sample);
+        let data = [Array::from_slice(&[batch], &vec![1i32; batch]).unwrap()];
+        let before = state(&compiled);
+        let mut done = 9;
+        let mut ask = || true;
+        let mut interrupt = Interrupt::new(&mut ask);
+        std::thread::sleep(INTERVAL);
+        let found = compiled.run_steps(feed(&data, None, 0, batch), 1, &mut interrupt, &mut done);
+        assert_eq!((found.err(), done), (Some(Error::Cancelled), 0));
+        done = 9;
+        let wrong = feed(&data, Some(vec![0; batch - 1]), 0, batch);
+        let found = compiled.run_steps(wrong, 1, &mut interrupt, &mut done);
+        assert!(matches!(found, Err(Error::Index(_))));
+        assert_eq!(done, 0);
+        assert_eq!(state(&compiled), before);
     }
 }
 
