@@ -96,11 +96,7 @@ pub struct Clock {
 impl Clock {
     /// A clock for a run of `plan` that begins now, if a profile is being made.
     pub fn for_run(plan: &Plan) -> Option<Clock> {
-        is_active().then(|| Clock {
-            last: Instant::now(),
-            feed: 0.0,
-            steps: vec![0.0; plan.steps.len()],
-        })
+        is_active().then(|| Clock { last: Instant::now(), feed: 0.0, steps: vec![0.0; plan.steps.len()] })
     }
 
     /// Gives the time since the last call to a step, or to the feed.
