@@ -63,6 +63,9 @@ thread_local! {
 /// run's until it returns.
 pub unsafe fn run(task: Task, interrupt: &mut Interrupt, done: &mut usize) -> Result<()> {
     *done = 0;
+    if interrupt.requested() {
+        return Err(Error::Cancelled);
+    }
     let arena = Arena::take(task.plan.arena_bytes)?;
     let fed = match &task.feed {
         Some(feed) => Some(feed.buffers()?),
