@@ -1,8 +1,8 @@
 //! The forward pass: `y[pixel, o] = activation(bias[o] + residual[pixel, o] + sum over taps and channels of x w)`.
 //!
 //! One phase: output o reads source (o stride + k dilation - padding). The weights are the matrix B as they
-//! are in memory; where a group has more than 128 output channels, or not a multiple of 16, they are packed first, so
-//! that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`, or in `winograd`
+//! are in memory; where a group has more than 128 output channels, or not a multiple of 16, or weights beyond
+//! [`IN_PLACE`], they are packed first, so that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`, or in `winograd`
 //! where that is faster.
 
 use super::depthwise::Depthwise;
@@ -14,6 +14,10 @@ use crate::cpu::disjoint::Disjoint;
 use crate::cpu::gemm::{Addends, Compute, Epilogue, Gemm, GemmShape};
 use crate::cpu::simd::Isa;
 use std::ops::Range;
+
+/// Elements of a group's weights up to which they may be read where they are. A panel of larger ones, whose rows are a
+/// stride apart, falls into a part of the first cache's sets and does not stay there from one tile to the next.
+const IN_PLACE: usize = 1 << 14;
 
 /// `y = activation(conv(x, w) + bias + residual)`
 ///
@@ -73,6 +77,9 @@ impl ConvForward {
             }
         }
         let output_group = shape.output_group();
+        let in_place = output_group <= 128
+            && output_group.is_multiple_of(16)
+            && shape.weight_elements() / shape.groups <= IN_PLACE;
         let geometry = Geometry {
             batch: shape.batch,
             source: shape.size,
@@ -90,7 +97,7 @@ impl ConvForward {
                 column: 1,
             },
             weight_elements: shape.weight_elements(),
-            packed: output_group > 128 || !output_group.is_multiple_of(16),
+            packed: !in_place,
             epilogue,
         };
         let gather = Gather::new(geometry, shape.work());
