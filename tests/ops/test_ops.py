@@ -311,6 +311,7 @@ def test_every_native_op_is_reached() -> None:
         "max_pool_places_sum",
         "max_pool_select",
         "pointwise_depthwise",
+        "softmax_cross_entropy",
         "gather_nd",
         "host_call",
         "i1",

@@ -7,7 +7,6 @@ from ironhorn.errors import ShapeError
 from ironhorn.ops import numpy as np_ops
 from ironhorn.ops._dispatch import op
 from ironhorn.ops._values import as_dtype, as_float, axis_of, handle, tensor
-from ironhorn.ops.activation import log_softmax
 
 __all__ = ["binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
 
@@ -54,11 +53,11 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     return handle["negative"](handle["add"](yes, no))
 
 
-def _log_probabilities(output: Any, from_logits: bool, axis: int) -> Any:
+def _loss(output: Any, target: Any, from_logits: bool, sparse: bool) -> Any:
+    """Returns a loss for every row of the last axis; probabilities are clipped to `epsilon()` from 0 and 1."""
     if from_logits:
-        return log_softmax(output, axis)
-    output = handle["divide"](output, np_ops.sum(output, axis, True))
-    return handle["log"](np_ops.clip(output, epsilon(), 1.0 - epsilon()))
+        return handle["cross_entropy"](output, target, sparse=sparse)
+    return handle["cross_entropy"](output, target, sparse=sparse, margin=epsilon())
 
 
 @op
@@ -75,8 +74,12 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
         ShapeError: if the shapes differ.
     """
     target, output = _same_shapes(target, output, "categorical_crossentropy")
-    logs = _log_probabilities(output, from_logits, axis)
-    return handle["negative"](np_ops.sum(handle["multiply"](target, logs), axis))
+    if output.ndim < 1:
+        raise ShapeError("categorical_crossentropy: predictions need a class axis, got a scalar")
+    place = axis_of(axis, output.ndim)
+    if place != output.ndim - 1:
+        target, output = np_ops.moveaxis(target, place, -1), np_ops.moveaxis(output, place, -1)
+    return _loss(output, target, from_logits, sparse=False)
 
 
 @op
@@ -112,9 +115,4 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
         )
     if place != output.ndim - 1:
         output = np_ops.moveaxis(output, place, -1)
-    if not from_logits:
-        # The label's probability is all that the loss reads: only the sum goes through the other classes.
-        picked = handle["negative"](handle["sparse_cross_entropy"](output, target, normalized=True))
-        share = handle["divide"](picked, np_ops.sum(output, -1))
-        return handle["negative"](handle["log"](np_ops.clip(share, epsilon(), 1.0 - epsilon())))
-    return handle["sparse_cross_entropy"](output, target)
+    return _loss(output, target, from_logits, sparse=True)

@@ -1,37 +1,34 @@
-//! Softmax, log-softmax and sparse categorical cross-entropy along the last axis, with their gradients.
+//! Softmax and log-softmax along the last axis, with their gradients.
 //!
-//! Data: contiguous rows. A row is walked in pieces of 16 elements, the last one padded so that it takes the same vector
-//! instructions; sums are kept in 16 lanes and folded every 4,096 elements:
+//! Data: contiguous rows, in registers of 16 lanes (`row_lanes`); sums are kept in 16 lanes and folded every 4,096 elements:
 //!
 //! ```text
-//! for row in chunk:
-//!   m = max x                                  pass 1
-//!   y = exp(x - m), s = sum y                  pass 2: the exponentials
-//!   y = y / s                                  pass 3
+//! 16 rows of at most 16, a lane a row          longer row
+//!   m = max x                                    m = max x                                 pass 1
+//!   y = exp(x - m), s = sum y                    y = exp(x - m), s = sum y                 pass 2: the exponentials
+//!   y / s                                        y = y / s                                 pass 3
 //! ```
 //!
-//! The passes over one row run in the first-level cache. Limit: the exponentials.
+//! The passes over a row run in the first-level cache. Limit: the exponentials; for short rows the way into lanes and out.
 //!
-//! Formulas, with `g` the gradient of the result and `n` the label:
+//! With `g` the gradient of the result:
 //!
 //! ```text
 //! softmax        y = exp(x) / sum exp(x)             dx = y (g - sum g y)
 //! log-softmax    y = x - log sum exp(x)              dx = g - exp(y) sum g
-//! cross-entropy  y = log sum exp(x) - x[n]           dx = (softmax(x) - onehot(n)) g
 //! ```
 
 use super::disjoint::{Disjoint, part};
+use super::row_lanes::{
+    LANES, Lanes, Pieces, Sum, block_exponentials, block_maximum, block_sum, exponentials, lanes_of, load_block,
+    maximum, store_block,
+};
 use super::simd::Isa;
 use super::vector_math::VectorMath;
 use crate::for_each_isa_fused;
-use std::fmt::{Display, Formatter};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Elements of a piece.
-const LANES: usize = 16;
-/// Pieces between two folds of a sum.
-const FOLD: usize = 256;
 /// Elements of a chunk.
 const CHUNK: usize = 8 << 10;
 
@@ -41,18 +38,6 @@ pub trait SoftmaxElement: VectorMath {
     fn forward(isa: Isa, log: bool, columns: usize, x: &[Self], y: &mut [Self]);
     #[doc(hidden)]
     fn backward(isa: Isa, log: bool, columns: usize, y: &[Self], gradient: &[Self], dx: &mut [Self]);
-    #[doc(hidden)]
-    fn losses(isa: Isa, columns: usize, ignored: Option<i64>, x: &[Self], labels: &[i64], losses: &mut [Self]);
-    #[doc(hidden)]
-    fn loss_gradients(
-        isa: Isa,
-        columns: usize,
-        ignored: Option<i64>,
-        x: &[Self],
-        labels: &[i64],
-        gradient: &[Self],
-        dx: &mut [Self],
-    );
 }
 
 macro_rules! elements {
@@ -70,125 +55,88 @@ macro_rules! elements {
                 }
                 copies(isa, log, columns, y, gradient, dx);
             }
-            fn losses(isa: Isa, columns: usize, ignored: Option<i64>, x: &[Self], labels: &[i64], losses: &mut [Self]) {
-                for_each_isa_fused! {
-                    fn copies(columns: usize, ignored: Option<i64>, x: &[$t], labels: &[i64], losses: &mut [$t])
-                        = losses_body::<$t>;
-                }
-                copies(isa, columns, ignored, x, labels, losses);
-            }
-            fn loss_gradients(
-                isa: Isa, columns: usize, ignored: Option<i64>, x: &[Self], labels: &[i64], gradient: &[Self],
-                dx: &mut [Self],
-            ) {
-                for_each_isa_fused! {
-                    fn copies(
-                        columns: usize, ignored: Option<i64>, x: &[$t], labels: &[i64], gradient: &[$t], dx: &mut [$t],
-                    ) = loss_gradients_body::<$t>;
-                }
-                copies(isa, columns, ignored, x, labels, gradient, dx);
-            }
         })*
     };
 }
 elements! { f32 f64 }
 
-/// A row in whole pieces and a last one, padded with `padding`.
 #[inline(always)]
-fn pieces<T: VectorMath>(x: &[T], padding: T) -> (&[[T; LANES]], [T; LANES]) {
-    let (whole, rest) = x.as_chunks::<LANES>();
-    let mut last = [padding; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    (whole, last)
-}
-
-#[inline(always)]
-fn fold<T: VectorMath>(lanes: &[T; LANES], mut combine: impl FnMut(T, T) -> T) -> T {
-    let mut lanes = *lanes;
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = combine(lanes[i], lanes[i + width]);
+fn forward_body<const FUSED: bool, T: VectorMath>(log: bool, columns: usize, x: &[T], y: &mut [T]) {
+    if columns <= LANES {
+        for (x, y) in x.chunks(columns * LANES).zip(y.chunks_mut(columns * LANES)) {
+            forward_block::<FUSED, T>(log, columns, x, y);
+        }
+        return;
+    }
+    let pieces = Pieces::new(columns);
+    for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
+        let shift = maximum(&pieces, x);
+        if log {
+            let log_sum = sum_exponentials::<FUSED, T>(&pieces, x, shift, None).v_log::<FUSED>();
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = (x - shift) - log_sum;
+            }
+        } else {
+            let scale = T::ONE / sum_exponentials::<FUSED, T>(&pieces, x, shift, Some(&mut *y));
+            for y in y {
+                *y *= scale;
+            }
         }
     }
-    lanes[0]
 }
 
+/// At most 16 rows of at most 16.
 #[inline(always)]
-fn larger<T: VectorMath>(a: T, b: T) -> T {
-    if a > b { a } else { b }
-}
-
-/// The maximum of a row. It may pass over a NaN, which then shows in the sum of exponentials.
-#[inline(always)]
-fn maximum<T: VectorMath>(x: &[T]) -> T {
-    let (whole, last) = pieces(x, T::NEG_INFINITY);
-    let mut lanes = last;
-    for piece in whole {
-        for (lane, &x) in lanes.iter_mut().zip(piece) {
-            *lane = larger(x, *lane);
+fn forward_block<const FUSED: bool, T: VectorMath>(log: bool, columns: usize, x: &[T], y: &mut [T]) {
+    let rows = x.len() / columns;
+    let mut block = load_block(x, rows, columns);
+    let values = &mut block.0[..columns];
+    let shift = block_maximum(values);
+    if log {
+        let mut exponentials = load_block(x, rows, columns);
+        let exponentials = &mut exponentials.0[..columns];
+        block_exponentials::<FUSED, T>(exponentials, &shift, rows);
+        let mut logs = block_sum(exponentials);
+        for sum in logs.iter_mut().take(lanes_of::<T>(rows)) {
+            *sum = sum.v_log::<FUSED>();
+        }
+        for column in &mut *values {
+            for ((x, &shift), &log) in column.iter_mut().zip(&shift).zip(&logs) {
+                *x = (*x - shift) - log;
+            }
+        }
+    } else {
+        block_exponentials::<FUSED, T>(values, &shift, rows);
+        let scale = block_sum(values).map(|sum| T::ONE / sum);
+        for column in &mut *values {
+            for (x, &scale) in column.iter_mut().zip(&scale) {
+                *x *= scale;
+            }
         }
     }
-    fold(&lanes, larger)
+    store_block(&block, rows, columns, y);
 }
 
-/// A sum in 16 lanes, folded into one number from time to time.
-struct Sum<T> {
-    lanes: [T; LANES],
-    pieces: usize,
-    total: T,
-}
-
-impl<T: VectorMath> Sum<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { lanes: [T::ZERO; LANES], pieces: 0, total: T::ZERO }
-    }
-
-    #[inline(always)]
-    fn add(&mut self, piece: &[T; LANES]) {
-        for (lane, &value) in self.lanes.iter_mut().zip(piece) {
-            *lane += value;
-        }
-        self.pieces += 1;
-        if self.pieces == FOLD {
-            self.total += fold(&self.lanes, |a, b| a + b);
-            self.lanes = [T::ZERO; LANES];
-            self.pieces = 0;
-        }
-    }
-
-    #[inline(always)]
-    fn finish(&self) -> T {
-        self.total + fold(&self.lanes, |a, b| a + b)
-    }
-}
-
-/// `exp(x - shift)` of one piece.
+/// `sum exp(x - shift)` of a row of more than 16; the exponentials go to `y`, if there is one.
 #[inline(always)]
-fn exponentials<const FUSED: bool, T: VectorMath>(x: &[T; LANES], shift: T) -> [T; LANES] {
-    let mut y = [T::ZERO; LANES];
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = (x - shift).v_exp::<FUSED>();
-    }
-    y
-}
-
-/// `sum exp(x - shift)`; the exponentials go to `y`, if there is one, as long as `x`.
-#[inline(always)]
-fn sum_exponentials<const FUSED: bool, T: VectorMath>(x: &[T], shift: T, y: Option<&mut [T]>) -> T {
-    let (whole, last) = pieces(x, T::NEG_INFINITY);
+pub(super) fn sum_exponentials<const FUSED: bool, T: VectorMath>(
+    pieces: &Pieces<T>,
+    x: &[T],
+    shift: T,
+    y: Option<&mut [T]>,
+) -> T {
+    let whole = x.as_chunks::<LANES>().0;
+    let tail = pieces.tail(x).map(|tail| exponentials::<FUSED, T>(tail, shift));
     let mut sum = Sum::new();
-    let last = exponentials::<FUSED, T>(&last, shift);
     match y {
         Some(y) => {
-            let (to, rest) = y.as_chunks_mut::<LANES>();
-            for (to, piece) in to.iter_mut().zip(whole) {
+            for (to, piece) in y.as_chunks_mut::<LANES>().0.iter_mut().zip(whole) {
                 *to = exponentials::<FUSED, T>(piece, shift);
                 sum.add(to);
             }
-            rest.copy_from_slice(&last[..rest.len()]);
+            if let (Some(to), Some(tail)) = (pieces.tail_mut(y), tail) {
+                *to = tail;
+            }
         }
         None => {
             for piece in whole {
@@ -196,128 +144,97 @@ fn sum_exponentials<const FUSED: bool, T: VectorMath>(x: &[T], shift: T, y: Opti
             }
         }
     }
-    if !x.len().is_multiple_of(LANES) {
-        sum.add(&last);
+    if let Some(tail) = tail {
+        sum.add(&pieces.own(&tail));
     }
     sum.finish()
 }
 
 #[inline(always)]
-fn forward_body<const FUSED: bool, T: VectorMath>(log: bool, columns: usize, x: &[T], y: &mut [T]) {
-    for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
-        let shift = maximum(x);
-        if log {
-            let log_sum = sum_exponentials::<FUSED, T>(x, shift, None).v_log::<FUSED>();
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = (x - shift) - log_sum;
-            }
-        } else {
-            let scale = T::ONE / sum_exponentials::<FUSED, T>(x, shift, Some(&mut *y));
-            for y in y.iter_mut() {
-                *y *= scale;
-            }
-        }
-    }
-}
-
-#[inline(always)]
 fn backward_body<const FUSED: bool, T: VectorMath>(log: bool, columns: usize, y: &[T], gradient: &[T], dx: &mut [T]) {
+    if columns <= LANES {
+        let width = columns * LANES;
+        for ((y, gradient), dx) in y.chunks(width).zip(gradient.chunks(width)).zip(dx.chunks_mut(width)) {
+            backward_block::<FUSED, T>(log, columns, y, gradient, dx);
+        }
+        return;
+    }
+    let pieces = Pieces::new(columns);
     let rows = y.chunks_exact(columns).zip(gradient.chunks_exact(columns)).zip(dx.chunks_exact_mut(columns));
     for ((y, gradient), dx) in rows {
-        let (whole, last) = pieces(gradient, T::ZERO);
-        let (whole_y, last_y) = pieces(y, T::ZERO);
         let mut sum = Sum::new();
-        for (gradient, y) in whole.iter().zip(whole_y).chain([(&last, &last_y)]) {
-            let mut terms = *gradient;
-            if !log {
-                for (term, &y) in terms.iter_mut().zip(y) {
-                    *term *= y;
-                }
-            }
-            sum.add(&terms);
+        for (y, gradient) in y.as_chunks::<LANES>().0.iter().zip(gradient.as_chunks::<LANES>().0) {
+            sum.add(&backward_terms(log, y, gradient));
+        }
+        if let (Some(y), Some(gradient)) = (pieces.tail(y), pieces.tail(gradient)) {
+            sum.add(&pieces.own(&backward_terms(log, y, gradient)));
         }
         let sum = sum.finish();
-        if log {
-            for ((dx, &y), &gradient) in dx.iter_mut().zip(y).zip(gradient) {
-                *dx = gradient - y.v_exp::<FUSED>() * sum;
-            }
-        } else {
-            for ((dx, &y), &gradient) in dx.iter_mut().zip(y).zip(gradient) {
-                *dx = y * (gradient - sum);
-            }
+        for ((dx, &y), &gradient) in dx.iter_mut().zip(y).zip(gradient) {
+            *dx = if log { gradient - y.v_exp::<FUSED>() * sum } else { y * (gradient - sum) };
         }
     }
 }
 
+/// What the gradient's sum adds up.
 #[inline(always)]
-fn losses_body<const FUSED: bool, T: VectorMath>(
-    columns: usize,
-    ignored: Option<i64>,
-    x: &[T],
-    labels: &[i64],
-    losses: &mut [T],
-) {
-    for ((x, &label), loss) in x.chunks_exact(columns).zip(labels).zip(losses) {
-        if Some(label) == ignored {
-            *loss = T::ZERO;
-            continue;
+fn backward_terms<T: VectorMath>(log: bool, y: &Lanes<T>, gradient: &Lanes<T>) -> Lanes<T> {
+    let mut terms = *gradient;
+    if !log {
+        for (term, &y) in terms.iter_mut().zip(y) {
+            *term *= y;
         }
-        let shift = maximum(x);
-        // The difference first: it is small where the sum is.
-        *loss = sum_exponentials::<FUSED, T>(x, shift, None).v_log::<FUSED>() + (shift - x[label as usize]);
     }
+    terms
 }
 
+/// At most 16 rows of at most 16.
 #[inline(always)]
-fn loss_gradients_body<const FUSED: bool, T: VectorMath>(
-    columns: usize,
-    ignored: Option<i64>,
-    x: &[T],
-    labels: &[i64],
-    gradient: &[T],
-    dx: &mut [T],
-) {
-    let rows = x.chunks_exact(columns).zip(labels).zip(gradient).zip(dx.chunks_exact_mut(columns));
-    for (((x, &label), &gradient), dx) in rows {
-        if Some(label) == ignored {
-            dx.fill(T::ZERO);
-            continue;
-        }
-        let scale = T::ONE / sum_exponentials::<FUSED, T>(x, maximum(x), Some(&mut *dx));
-        let at_label = dx[label as usize] * scale - T::ONE;
-        let factor = scale * gradient;
-        for dx in dx.iter_mut() {
-            *dx *= factor;
-        }
-        dx[label as usize] = at_label * gradient;
+fn backward_block<const FUSED: bool, T: VectorMath>(log: bool, columns: usize, y: &[T], gradient: &[T], dx: &mut [T]) {
+    let rows = y.len() / columns;
+    let (mut y, gradient) = (load_block(y, rows, columns), load_block(gradient, rows, columns));
+    let (values, gradient) = (&mut y.0[..columns], &gradient.0[..columns]);
+    let mut sum = [T::ZERO; LANES];
+    for (y, gradient) in values.iter().zip(gradient) {
+        let terms = backward_terms(log, y, gradient);
+        sum.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
     }
+    if log {
+        block_exponentials::<FUSED, T>(values, &[T::ZERO; LANES], rows);
+    }
+    for (y, gradient) in values.iter_mut().zip(gradient) {
+        for ((y, &gradient), &sum) in y.iter_mut().zip(gradient).zip(&sum) {
+            *y = if log { gradient - *y * sum } else { *y * (gradient - sum) };
+        }
+    }
+    store_block(&y, rows, columns, dx);
 }
 
-/// Rows per chunk and the rows of chunk `chunk`.
+/// Rows, and how they are cut into chunks.
 #[derive(Clone, Copy, Debug)]
-struct Rows {
-    rows: usize,
-    columns: usize,
+pub(super) struct Rows {
+    pub rows: usize,
+    pub columns: usize,
 }
 
 impl Rows {
-    fn chunks(self) -> usize {
+    pub fn chunks(self) -> usize {
         (self.rows.saturating_mul(self.columns) / CHUNK).clamp(1, 64).min(self.rows.max(1))
     }
 
-    fn rows(self, chunk: usize) -> Range<usize> {
+    pub fn rows(self, chunk: usize) -> Range<usize> {
         part(self.rows, self.chunks(), chunk, 1)
     }
 
-    fn elements(self, rows: &Range<usize>) -> Range<usize> {
+    pub fn elements(self, rows: &Range<usize>) -> Range<usize> {
         rows.start * self.columns..rows.end * self.columns
     }
 
-    fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.rows == 0 || self.columns == 0
     }
 
-    fn check(self, lengths: &[usize]) {
+    pub fn check(self, lengths: &[usize]) {
         assert!(lengths.iter().all(|&length| length == self.rows * self.columns), "{lengths:?} elements for {self:?}");
     }
 }
@@ -370,141 +287,9 @@ impl<T: SoftmaxElement> Softmax<T> {
     }
 }
 
-/// A label that names no class.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LabelError {
-    pub row: usize,
-    pub label: i64,
-    pub classes: usize,
-}
-
-impl Display for LabelError {
-    fn fmt(&self, f: &mut Formatter) -> std::fmt::Result {
-        let Self { row, label, classes } = self;
-        write!(f, "label {label} at row {row} is out of range for {classes} classes")?;
-        if *classes > 0 { write!(f, " (0 to {})", classes - 1) } else { Ok(()) }
-    }
-}
-
-impl std::error::Error for LabelError {}
-
-/// Cross-entropy of logits with integer labels, a loss a row.
-#[derive(Clone, Copy, Debug)]
-pub struct SparseCrossEntropy<T> {
-    rows: Rows,
-    ignored: Option<i64>,
-    normalized: bool,
-    element: PhantomData<T>,
-}
-
-impl<T: SoftmaxElement> SparseCrossEntropy<T> {
-    /// Of `rows` rows of `classes` logits; rows labelled `ignored` have loss and gradient 0.
-    pub fn new(rows: usize, classes: usize, ignored: Option<i64>) -> Self {
-        Self { rows: Rows { rows, columns: classes }, ignored, normalized: false, element: PhantomData }
-    }
-
-    /// The same for logits that are logarithms of probabilities already: the loss is `-x[label]`.
-    #[must_use]
-    pub fn normalized(self) -> Self {
-        Self { normalized: true, ..self }
-    }
-
-    pub fn chunks(&self) -> usize {
-        self.rows.chunks()
-    }
-
-    /// Where in the logits a row's label stands; nowhere for one that is ignored.
-    fn place(&self, row: usize, label: i64) -> Option<usize> {
-        (Some(label) != self.ignored).then(|| row * self.rows.columns + label as usize)
-    }
-
-    fn check(&self, rows: &Range<usize>, labels: &[i64]) -> Result<(), LabelError> {
-        let classes = self.rows.columns;
-        let valid = |&label: &i64| (0..classes as i64).contains(&label) || Some(label) == self.ignored;
-        match labels[rows.clone()].iter().position(|label| !valid(label)) {
-            Some(row) => Err(LabelError { row: rows.start + row, label: labels[rows.start + row], classes }),
-            None => Ok(()),
-        }
-    }
-
-    /// The losses of the rows of chunk `chunk`; an error if one's label is out of range, and then none is written.
-    ///
-    /// # Panics
-    /// When a slice is not as long as the geometry says.
-    pub fn run(
-        &self,
-        isa: Isa,
-        chunk: usize,
-        logits: &[T],
-        labels: &[i64],
-        losses: Disjoint<T>,
-    ) -> Result<(), LabelError> {
-        self.rows.check(&[logits.len()]);
-        assert_eq!((labels.len(), losses.len()), (self.rows.rows, self.rows.rows), "labels and losses");
-        let rows = self.rows.rows(chunk);
-        self.check(&rows, labels)?;
-        if self.normalized {
-            // SAFETY: chunks have different rows.
-            let losses = unsafe { losses.range(rows.clone()) };
-            for ((row, loss), &label) in rows.zip(losses).zip(&labels[self.rows.rows(chunk)]) {
-                *loss = match self.place(row, label) {
-                    Some(place) => -logits[place],
-                    None => T::ZERO,
-                };
-            }
-        } else if self.rows.columns > 0 {
-            let (x, labels) = (&logits[self.rows.elements(&rows)], &labels[rows.clone()]);
-            // SAFETY: chunks have different rows.
-            T::losses(isa, self.rows.columns, self.ignored, x, labels, unsafe { losses.range(rows) });
-        } else {
-            // SAFETY: as above; the labels are all ignored.
-            unsafe { losses.range(rows) }.fill(T::ZERO);
-        }
-        Ok(())
-    }
-
-    /// The gradient of the logits from that of the losses, for the rows of chunk `chunk`.
-    ///
-    /// # Panics
-    /// When a slice is not as long as the geometry says.
-    pub fn run_gradient(
-        &self,
-        isa: Isa,
-        chunk: usize,
-        logits: &[T],
-        labels: &[i64],
-        gradient: &[T],
-        dx: Disjoint<T>,
-    ) -> Result<(), LabelError> {
-        self.rows.check(&[logits.len(), dx.len()]);
-        assert_eq!((labels.len(), gradient.len()), (self.rows.rows, self.rows.rows), "labels and gradients");
-        let rows = self.rows.rows(chunk);
-        self.check(&rows, labels)?;
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        let range = self.rows.elements(&rows);
-        if self.normalized {
-            // SAFETY: chunks have different rows.
-            let dx = unsafe { dx.range(range.clone()) };
-            dx.fill(T::ZERO);
-            for row in rows {
-                if let Some(place) = self.place(row, labels[row]) {
-                    dx[place - range.start] = -gradient[row];
-                }
-            }
-            return Ok(());
-        }
-        let (x, labels, gradient) = (&logits[range.clone()], &labels[rows.clone()], &gradient[rows]);
-        // SAFETY: chunks have different rows.
-        T::loss_gradients(isa, self.rows.columns, self.ignored, x, labels, gradient, unsafe { dx.range(range) });
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{LabelError, Softmax, SoftmaxElement, SparseCrossEntropy};
+    use super::{Softmax, SoftmaxElement};
     use crate::cpu::disjoint::Disjoint;
     use crate::cpu::simd::Isa;
 
@@ -595,17 +380,6 @@ mod tests {
     }
 
     #[test]
-    fn logarithms_of_probabilities_are_picked() {
-        let kernel = SparseCrossEntropy::<f32>::new(3, 2, Some(-1)).normalized();
-        let (x, labels, g) = ([-0.5, -1.0, -2.0, -0.1, -3.0, -4.0], [1, -1, 0], [2.0, 3.0, 4.0]);
-        let (mut losses, mut dx) = ([9.0; 3], [9.0; 6]);
-        kernel.run(Isa::active(), 0, &x, &labels, Disjoint::new(&mut losses)).unwrap();
-        kernel.run_gradient(Isa::active(), 0, &x, &labels, &g, Disjoint::new(&mut dx)).unwrap();
-        assert_eq!((losses, dx), ([1.0, 0.0, 3.0], [0.0, -2.0, 0.0, 0.0, -4.0, 0.0]));
-        assert!(kernel.run(Isa::active(), 0, &x, &[0, 2, 0], Disjoint::new(&mut losses)).is_err());
-    }
-
-    #[test]
     fn single_precision() {
         check::<f32>(2e-6);
     }
@@ -625,61 +399,5 @@ mod tests {
             assert!(softmax(isa, (1, 3), false, &[f32::NAN, 0.0, 1.0]).iter().all(|y| y.is_nan()));
             assert!(softmax(isa, (1, 2), true, &[0.0f32, f32::NAN]).iter().all(|y| y.is_nan()));
         }
-    }
-
-    fn cross_entropy<T: SoftmaxElement>(
-        isa: Isa,
-        kernel: &SparseCrossEntropy<T>,
-        x: &[T],
-        labels: &[i64],
-        g: &[T],
-    ) -> Result<(Vec<T>, Vec<T>), LabelError> {
-        let (mut losses, mut dx) = (vec![T::ONE; labels.len()], vec![T::ONE; x.len()]);
-        for chunk in (0..kernel.chunks()).rev() {
-            kernel.run(isa, chunk, x, labels, Disjoint::new(&mut losses))?;
-            kernel.run_gradient(isa, chunk, x, labels, g, Disjoint::new(&mut dx))?;
-        }
-        Ok((losses, dx))
-    }
-
-    fn check_cross_entropy<T: SoftmaxElement>(tolerance: f64) {
-        let mut random = Lcg(2);
-        for (rows, columns) in SHAPES {
-            let (x, wide) = rounded::<T>(&random.numbers(rows * columns, 8.0));
-            let (g, wide_g) = rounded::<T>(&random.numbers(rows, 1.0));
-            let labels: Vec<i64> =
-                (0..rows).map(|row| if row % 5 == 4 { -1 } else { random.below(columns) as i64 }).collect();
-            let (log, plain) = (naive(columns, true, &wide), naive(columns, false, &wide));
-            let (mut losses, mut dx) = (vec![0.0; rows], vec![0.0; rows * columns]);
-            for row in (0..rows).filter(|&row| labels[row] >= 0) {
-                losses[row] = -log[row * columns + labels[row] as usize];
-                for column in 0..columns {
-                    let hot = f64::from(u8::from(column as i64 == labels[row]));
-                    dx[row * columns + column] = (plain[row * columns + column] - hot) * wide_g[row];
-                }
-            }
-            let kernel = SparseCrossEntropy::<T>::new(rows, columns, Some(-1));
-            for isa in Isa::available() {
-                let (actual, actual_dx) = cross_entropy(isa, &kernel, &x, &labels, &g).unwrap();
-                close(&actual, &losses, tolerance * 10.0, "losses");
-                close(&actual_dx, &dx, tolerance * 10.0, "gradients");
-            }
-        }
-    }
-
-    #[test]
-    fn cross_entropy_matches_a_naive_loop() {
-        check_cross_entropy::<f32>(2e-6);
-        check_cross_entropy::<f64>(1e-13);
-    }
-
-    #[test]
-    fn a_label_out_of_range_is_named() {
-        let kernel = SparseCrossEntropy::<f32>::new(3, 10, None);
-        let (x, g) = (vec![0.0; 30], vec![1.0; 3]);
-        let error = cross_entropy(Isa::active(), &kernel, &x, &[3, 12, 0], &g).unwrap_err();
-        assert_eq!(error.to_string(), "label 12 at row 1 is out of range for 10 classes (0 to 9)");
-        assert!(cross_entropy(Isa::active(), &kernel, &x, &[3, 9, -1], &g).is_err());
-        assert!(cross_entropy(Isa::active(), &kernel, &x, &[3, 9, 0], &g).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 
 mod conv;
 pub mod copy;
+mod cross_entropy;
 mod elementwise;
 mod host;
 mod index;
@@ -82,8 +83,9 @@ impl Backend for Cpu {
             Op::Softmax(_) => softmax::forward(isa, false, inputs, outputs),
             Op::LogSoftmax(_) => softmax::forward(isa, true, inputs, outputs),
             Op::SoftmaxGrad(op) => softmax::gradient(isa, op, inputs, outputs),
-            Op::SparseCrossEntropy(op) => softmax::losses(isa, op.normalized, inputs, outputs),
-            Op::SparseCrossEntropyGrad(op) => softmax::loss_gradients(isa, op.normalized, inputs, outputs),
+            Op::CrossEntropy(op) => cross_entropy::losses(isa, op, inputs, outputs),
+            Op::CrossEntropyGrad(op) => cross_entropy::gradient(isa, &op.loss, inputs, outputs),
+            Op::SoftmaxCrossEntropy(op) => cross_entropy::with_softmax(isa, &op.loss, inputs, outputs),
             Op::BatchNormTrain(op) => norm::train(isa, op, inputs, outputs),
             Op::BatchNormApply(op) => norm::apply(isa, op, inputs, outputs),
             Op::BatchNormGrad(op) => norm::gradient(isa, op, inputs, outputs),

@@ -253,7 +253,7 @@ pub fn perceptron(batch: usize, width: usize, fused: bool) -> Sample {
                 x = graph.elementwise([Scalar::Relu, Scalar::Tanh][layer], &[x])?;
             }
         }
-        let loss = graph.apply(op("sparse_cross_entropy", &[]), &[x, values[1]])?;
+        let loss = graph.apply(op("cross_entropy", &[("sparse", Bool(true))]), &[x, values[1]])?;
         let (total, writes) = descend(graph, loss, fused)?;
         Ok((vec![total, x], writes))
     };
@@ -283,7 +283,7 @@ pub fn image_network(batch: usize) -> Sample {
         let x = graph.apply(pool("average"), &[x])?;
         let x = graph.apply(op("reshape", &[("shape", Ints(vec![-1, 6 * 3 * 3]))]), &[x])?;
         let x = graph.apply(op("matmul", &[]), &[x, slots[5]])?;
-        let loss = graph.apply(op("sparse_cross_entropy", &[]), &[x, values[1]])?;
+        let loss = graph.apply(op("cross_entropy", &[("sparse", Bool(true))]), &[x, values[1]])?;
         let (total, writes) = descend(graph, loss, false)?;
         Ok((vec![total, normal[1], normal[2]], writes))
     };
@@ -310,7 +310,7 @@ pub fn text_network(batch: usize, time: usize) -> Sample {
         let lstm = op("lstm", &[("has_bias", Bool(true)), ("has_mask", Bool(true))]);
         let made = graph.append(lstm, &[words, state, state, slots[1], slots[2], slots[3], mask])?;
         let x = graph.apply(op("matmul", &[]), &[made[1], slots[4]])?;
-        let loss = graph.apply(op("sparse_cross_entropy", &[]), &[x, values[1]])?;
+        let loss = graph.apply(op("cross_entropy", &[("sparse", Bool(true))]), &[x, values[1]])?;
         let (total, writes) = descend(graph, loss, false)?;
         Ok((vec![total, x], writes))
     };
