@@ -113,10 +113,20 @@ impl Take {
             4 => take_elements::<4, I>(rows, size, x, indices, own),
             8 => take_elements::<8, I>(rows, size, x, indices, own),
             _ => {
-                for (at, row) in rows.enumerate() {
-                    let (o, position) = (row / count, row % count);
+                let (mut o, mut position) = (rows.start / count, rows.start % count);
+                for at in 0..rows.len() {
+                    // Which row is next no hardware could guess.
+                    if let Some(&next) = indices.get(position + AHEAD) {
+                        let next = next.into();
+                        let row = (o * size) as i64 + if next < 0 { next + size as i64 } else { next };
+                        prefetch(x.as_ptr().wrapping_offset((row * row_bytes as i64) as isize), row_bytes);
+                    }
                     let from = (o * size + resolve(position, indices[position], size)?) * row_bytes;
                     own[at * row_bytes..(at + 1) * row_bytes].copy_from_slice(&x[from..from + row_bytes]);
+                    position += 1;
+                    if position == count {
+                        (o, position) = (o + 1, 0);
+                    }
                 }
                 Ok(())
             }

@@ -352,15 +352,23 @@ impl Random {
 
     /// `x / (1 - rate)` where kept and 0 where dropped, each element dropped with chance `rate` (to 2^-16, as 16 random
     /// bits an element decide). The mask is a function of the stream, so the same call on the output's gradient gives the
-    /// input's.
+    /// input's. Without an `x`, `out` holds it and is written over.
     ///
     /// # Panics
     /// When `rate` is outside [0, 1].
-    pub fn dropout<T: Float>(&self, isa: Isa, chunk: usize, stream: Stream, rate: f64, x: &[T], out: Disjoint<'_, T>) {
+    pub fn dropout<T: Float>(
+        &self,
+        isa: Isa,
+        chunk: usize,
+        stream: Stream,
+        rate: f64,
+        x: Option<&[T]>,
+        out: Disjoint<'_, T>,
+    ) {
         assert!((0.0..=1.0).contains(&rate), "dropout rate {rate} is outside [0, 1]");
-        assert_eq!(x.len(), self.elements, "input length");
+        assert!(x.is_none_or(|x| x.len() == self.elements), "input length");
         let (first, out) = self.own(chunk, out);
-        let x = &x[first..first + out.len()];
+        let x = x.map(|x| &x[first..first + out.len()]);
         let threshold = (rate * 65536.0).round();
         if threshold >= 65536.0 {
             out.fill(T::ZERO);
@@ -399,7 +407,7 @@ for_each_isa! {
 for_each_isa! { fn bits32(stream: Stream, first: usize, out: &mut [u32]) = bits32_body; }
 for_each_isa! { fn bits64(stream: Stream, first: usize, out: &mut [u64]) = bits64_body; }
 for_each_isa! {
-    fn dropout<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: &[T], out: &mut [T]) = dropout_body;
+    fn dropout<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: Option<&[T]>, out: &mut [T]) = dropout_body;
 }
 
 #[inline(always)]
@@ -496,17 +504,26 @@ fn kept<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: &[T
 }
 
 #[inline(always)]
-fn dropout_body<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: &[T], out: &mut [T]) {
-    let (groups, rest) = x.as_chunks::<GROUP>();
+fn dropout_body<T: Float>(stream: Stream, first: usize, threshold: u16, scale: T, x: Option<&[T]>, out: &mut [T]) {
     let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
-    for (group, (out, x)) in out_groups.iter_mut().zip(groups).enumerate() {
-        *out = kept(stream, first + group * GROUP, threshold, scale, x);
+    let rest = first + out_groups.len() * GROUP;
+    let firsts = (first..).step_by(GROUP);
+    let mut padded = [T::ZERO; GROUP];
+    if let Some(x) = x {
+        let (groups, x_rest) = x.as_chunks::<GROUP>();
+        for ((first, out), x) in firsts.zip(out_groups).zip(groups) {
+            *out = kept(stream, first, threshold, scale, x);
+        }
+        padded[..x_rest.len()].copy_from_slice(x_rest);
+    } else {
+        for (first, out) in firsts.zip(out_groups) {
+            *out = kept(stream, first, threshold, scale, out);
+        }
+        padded[..out_rest.len()].copy_from_slice(out_rest);
     }
-    if !rest.is_empty() {
-        let mut padded = [T::ZERO; GROUP];
-        padded[..rest.len()].copy_from_slice(rest);
-        let values = kept(stream, first + groups.len() * GROUP, threshold, scale, &padded);
-        out_rest.copy_from_slice(&values[..rest.len()]);
+    if !out_rest.is_empty() {
+        let values = kept(stream, rest, threshold, scale, &padded);
+        out_rest.copy_from_slice(&values[..out_rest.len()]);
     }
 }
 
@@ -677,17 +694,22 @@ mod tests {
     fn dropout_repeats_its_mask() {
         for isa in Isa::available() {
             let ones = vec![1.0_f32; MANY];
-            let kept = draw(MANY, |k, chunk, out| k.dropout(isa, chunk, STREAM, 0.25, &ones, out));
-            let again = draw(MANY, |k, chunk, out| k.dropout(isa, chunk, STREAM, 0.25, &kept, out));
+            let kept = draw(MANY, |k, chunk, out| k.dropout(isa, chunk, STREAM, 0.25, Some(&ones), out));
+            let again = draw(MANY, |k, chunk, out| k.dropout(isa, chunk, STREAM, 0.25, Some(&kept), out));
             assert!(kept.iter().zip(&again).all(|(a, b)| *b == a * a && (*a == 0.0 || *a == 4.0 / 3.0)));
+            let mut over = ones.clone();
+            every_chunk(&Random::new(MANY), |chunk| {
+                Random::new(MANY).dropout(isa, chunk, STREAM, 0.25, None, Disjoint::new(&mut over));
+            });
+            assert_eq!(over, kept);
             let rate = kept.iter().filter(|v| **v == 0.0).count() as f64 / MANY as f64;
             assert!((rate - 0.25).abs() < 3e-3, "{rate}");
             let other = Stream { offset: STREAM.offset + 1, ..STREAM };
-            let different = draw(MANY, |k, chunk, out| k.dropout(isa, chunk, other, 0.25, &ones, out));
+            let different = draw(MANY, |k, chunk, out| k.dropout(isa, chunk, other, 0.25, Some(&ones), out));
             assert!(different != kept);
             let nan = [f64::NAN; 10];
-            assert_eq!(draw(10, |k, chunk, out| k.dropout(isa, chunk, STREAM, 1.0, &nan, out)), [0.0; 10]);
-            assert_eq!(draw(10, |k, chunk, out| k.dropout(isa, chunk, STREAM, 0.0, &[2.0; 10], out)), [2.0; 10]);
+            assert_eq!(draw(10, |k, chunk, out| k.dropout(isa, chunk, STREAM, 1.0, Some(&nan), out)), [0.0; 10]);
+            assert_eq!(draw(10, |k, chunk, out| k.dropout(isa, chunk, STREAM, 0.0, Some(&[2.0; 10]), out)), [2.0; 10]);
         }
     }
 

@@ -93,11 +93,14 @@ pub fn dropout(isa: Isa, op: &Dropout, inputs: &[Spec], outputs: &[Spec]) -> Low
     floats!(outputs[0].dtype, T => {
         let chunks = kernel.chunks();
         let run = move |_: usize, chunk: usize, io: &Io| {
-            // SAFETY: by the contract of `Kernel::run`; the output is not the input's memory.
-            let (x, stream, out) = unsafe { (io.input::<T>(0, elements), stream(io, 1), io.output::<T>(0, elements)) };
+            let in_place = std::ptr::eq(io.inputs[0], io.outputs[0]);
+            // SAFETY: by the contract of `Kernel::run`; what is written over is read through the output alone.
+            let (x, stream, out) = unsafe {
+                ((!in_place).then(|| io.input::<T>(0, elements)), stream(io, 1), io.output::<T>(0, elements))
+            };
             kernel.dropout::<T>(isa, chunk, stream, rate, x, out);
             Ok(())
         };
-        Ok(Some(Lowered::new(chunks, run).cost(cost)))
+        Ok(Some(Lowered::new(chunks, run).cost(cost).in_place(vec![0])))
     })
 }
