@@ -110,8 +110,8 @@ pub struct Results<'a, T> {
     pub gradient: Option<Disjoint<'a, T>>,
     /// The shares: rows. Not of scores that are probabilities.
     pub probabilities: Option<Disjoint<'a, T>>,
-    /// For every row 1 where the first of its largest shares is at the first of its largest targets, else 0; a NaN is the
-    /// largest. Not of scores that are probabilities.
+    /// For every row 1 where the first of its largest logits, or shares where they are clipped, is at the first of its largest
+    /// targets, else 0; a NaN is the largest. Not of scores that are probabilities.
     pub hits: Option<Disjoint<'a, T>>,
 }
 

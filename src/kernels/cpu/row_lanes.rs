@@ -23,6 +23,7 @@ const FOLD: usize = 256;
 
 pub(super) type Lanes<T> = [T; LANES];
 /// The columns of 16 rows, each in one cache line.
+#[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Block<T>(pub [Lanes<T>; LANES]);
 

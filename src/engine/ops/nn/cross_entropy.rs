@@ -13,8 +13,8 @@
 //!
 //! `softmax_cross_entropy(x, targets, seed)` is the end of a training step in one pass over logits `x`, which the pass
 //! `fuse_loss` makes: the losses, of `softmax(x)` where there is a margin; the gradient of `x`, `seed` being those of the losses,
-//! one for all or one a row; `softmax(x)`; and 1 for every row whose first of the largest is at the first of the largest
-//! targets, else 0. Results that nobody reads are not made.
+//! one for all or one a row; `softmax(x)`; and 1 for every row where the first of the largest scores (logits, or probabilities
+//! where there is a margin) is at the first of the largest targets, else 0. Results that nobody reads are not made.
 
 use ironhorn_kernels::cpu::elementwise::Scalar;
 
@@ -214,7 +214,7 @@ impl SoftmaxCrossEntropy {
             gradient = graph.apply(SoftmaxGrad { log: false }, &[probabilities, gradient])?;
         }
         let place = ArgReduce { largest: true, axis: -1, keepdims: false };
-        let best = graph.apply(place.clone(), &[probabilities])?;
+        let best = graph.apply(place.clone(), &[scores])?;
         let target =
             if self.loss.sparse { graph.cast(targets, DType::Int64)? } else { graph.apply(place, &[targets])? };
         let hit = graph.elementwise(Scalar::Equal, &[best, target])?;

@@ -7,9 +7,11 @@ pub mod fuse_batch_norm;
 pub mod fuse_depthwise;
 pub mod fuse_elementwise;
 pub mod fuse_epilogue;
+pub mod fuse_loss;
 pub mod fuse_moments;
 pub mod fuse_pool;
 pub mod rebuild;
+pub mod share_scalars;
 pub mod simplify;
 pub mod widen;
 
@@ -21,9 +23,10 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 12] = [
+pub const PASSES: [Pass; 14] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
+    ("share_scalars", share_scalars::run),
     ("simplify", simplify::run),
     ("fold_constants", fold_constants::run),
     ("fold_scale", fold_scale::run),
@@ -32,6 +35,7 @@ pub const PASSES: [Pass; 12] = [
     ("fuse_depthwise", fuse_depthwise::run),
     ("fuse_moments", fuse_moments::run),
     ("fuse_pool", fuse_pool::run),
+    ("fuse_loss", fuse_loss::run),
     ("fuse_elementwise", fuse_elementwise::run),
     ("dead_code", dead_code::run),
 ];

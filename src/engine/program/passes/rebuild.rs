@@ -60,8 +60,13 @@ impl<'a> Rebuild<'a> {
     /// Copies a node as it is.
     pub fn copy(&mut self, node: &Node) {
         let inputs = self.get_all(&node.inputs);
+        self.copy_with(node, &inputs);
+    }
+
+    /// Copies a node, which reads other values.
+    pub fn copy_with(&mut self, node: &Node, inputs: &[Value]) {
         let specs = node.outputs.iter().map(|&output| self.old.graph.spec(output).clone()).collect();
-        let outputs = self.new.append_inferred(node.op.clone(), &inputs, specs, node.scope.clone());
+        let outputs = self.new.append_inferred(node.op.clone(), inputs, specs, node.scope.clone());
         for (&old, new) in node.outputs.iter().zip(outputs) {
             self.set(old, new);
         }

@@ -74,7 +74,7 @@ impl<T: VectorMath> Part<'_, T> {
             }
             return losses;
         }
-        self.write_shares(&mut block, &scale, self.labels);
+        self.write_shares(&mut block, &shift, &scale, self.labels);
         if let Some(gradient) = self.gradient {
             for lane in 0..LANES {
                 inside[lane] *= self.seeds[lane];
@@ -94,7 +94,7 @@ impl<T: VectorMath> Part<'_, T> {
 
     /// Makes the shares of short rows; writes probabilities and hits.
     #[inline(always)]
-    fn write_shares(&mut self, block: &mut Block<T>, scale: &Lanes<T>, labels: [usize; LANES]) {
+    fn write_shares(&mut self, block: &mut Block<T>, shift: &Lanes<T>, scale: &Lanes<T>, labels: [usize; LANES]) {
         let (rows, values) = (self.rows(), &mut block.0[..self.columns]);
         for column in &mut *values {
             for lane in 0..LANES {
@@ -102,16 +102,23 @@ impl<T: VectorMath> Part<'_, T> {
             }
         }
         if let Some(hits) = &mut self.hits {
+            let of_logits = self.scores == Scores::Logits;
+            let (scores, largest) =
+                if of_logits { (load_block(self.x, rows, self.columns), shift) } else { (*block, scale) };
             // From the last to the first: the first stays. Of NaN, all are.
             let mut best = [T::ZERO; LANES];
-            for (number, column) in values.iter().enumerate().rev() {
+            for (number, column) in scores.0.iter().enumerate().take(self.columns).rev() {
                 let number = T::from_f64(number as f64);
                 for lane in 0..LANES {
-                    best[lane] = if column[lane] < scale[lane] { best[lane] } else { number };
+                    best[lane] = if column[lane] < largest[lane] { best[lane] } else { number };
                 }
             }
-            for ((hit, best), label) in hits.iter_mut().zip(best).zip(labels) {
-                *hit = if best == T::from_f64(label as f64) { T::ONE } else { T::ZERO };
+            for ((lane, hit), label) in hits.iter_mut().enumerate().zip(labels) {
+                let mut place = best[lane];
+                if of_logits && scale[lane].is_nan() {
+                    place = T::from_f64(first_largest(&self.x[lane * self.columns..], self.columns)[0] as f64);
+                }
+                *hit = if place == T::from_f64(label as f64) { T::ONE } else { T::ZERO };
             }
         }
         if let Some(probabilities) = &mut self.probabilities {
@@ -157,7 +164,7 @@ impl<T: VectorMath> Part<'_, T> {
         }
         let labels = if self.hits.is_some() { first_largest(targets, columns) } else { [0; LANES] };
         if scores.is_softmax() {
-            self.write_shares(&mut block, &scale, labels);
+            self.write_shares(&mut block, &shift, &scale, labels);
         }
         if let Some(gradient) = self.gradient {
             let weight = block_sum(&inside.0[..columns]);

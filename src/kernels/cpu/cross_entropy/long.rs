@@ -208,25 +208,31 @@ impl<T: VectorMath> Long<'_, T> {
         shares
     }
 
-    /// Says whether `label` has the first of the largest shares, behind [`Self::sum`]; those are `scale`, the share of the
-    /// exponential 1.
+    /// Says whether `label` has the first of the largest logits, or of the largest shares, behind [`Self::sum`]; those are `scale`,
+    /// the share of the exponential 1.
     #[inline(always)]
     fn write_hit<const FUSED: bool>(&mut self, label: usize, shift: T, scale: T) {
         if self.hit.is_none() {
             return;
         }
-        let mut best = self.part::<FUSED>(label, shift) * scale == scale;
+        let of_logits = self.scores == Scores::Logits;
+        let mut best = if of_logits {
+            self.x[label] == shift && !self.x[..label].contains(&shift)
+        } else {
+            self.part::<FUSED>(label, shift) * scale == scale
+        };
         // Seldom further: another class before the label with as large a share.
         let mut at = 0;
-        while best && at < label {
-            let last = self.x.len() - LANES;
-            let from = at.min(last);
+        while best && at < label && !of_logits {
+            let from = at.min(self.x.len() - LANES);
             for (lane, &share) in self.shares::<FUSED>(from, shift, scale).iter().enumerate() {
                 best &= from + lane >= label || share != scale;
             }
             at += LANES;
         }
-        best = if scale.is_nan() { label == 0 } else { best };
+        if scale.is_nan() {
+            best = label == if of_logits { first_largest(self.x, self.x.len())[0] } else { 0 };
+        }
         if let Some(hit) = &mut self.hit {
             **hit = if best { T::ONE } else { T::ZERO };
         }

@@ -177,7 +177,7 @@ fn double_precision() {
     check::<f64>(1e-12);
 }
 
-/// The first of equals is the best, and a NaN is better than any number, as `argmax` of the probabilities has it.
+/// The first of equals is the best, and a NaN is better than any number, as `argmax` of the probabilities, or of the logits, has it.
 #[test]
 fn ties_and_nans() {
     for isa in Isa::available() {
@@ -192,8 +192,9 @@ fn ties_and_nans() {
             set(&mut x, 0, &[(1, 3.0), (last, 3.0)]);
             set(&mut x, 1, &[(1, 3.0), (last, 3.0)]);
             // The exponentials are equal, the logits are not.
-            set(&mut x, 2, &[(0, 1e-9), (last, 2e-9)]);
-            set(&mut x, 3, &[(0, 1e-9), (last, 2e-9)]);
+            for row in [2, 3] {
+                set(&mut x, row, &[(0, 1e-9), (last, 2e-9)]);
+            }
             set(&mut x, 4, &[(2, f32::NAN)]);
             set(&mut x, 5, &[(2, f32::NAN)]);
             let labels = [1, last as i64, last as i64, 0, 2, 0];
@@ -201,6 +202,9 @@ fn ties_and_nans() {
             for wanted in [[false, false, false, true], [true; 4]] {
                 let all = run(isa, &kernel, &x, Targets::Int64(&labels), Seed::One(1.0), wanted).unwrap();
                 assert_eq!(all[3], [1.0, 0.0, 0.0, 1.0, 0.0, 1.0], "{isa:?} {columns}");
+                let kernel = CrossEntropy::<f32>::new(6, columns, Scores::Logits);
+                let of_logits = run(isa, &kernel, &x, Targets::Int64(&labels), Seed::One(1.0), wanted).unwrap();
+                assert_eq!(of_logits[3], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0], "{isa:?} {columns}");
                 if wanted[0] {
                     assert!(all[0][4].is_nan() && all[1][4 * columns].is_nan() && all[2][4 * columns].is_nan());
                 }
