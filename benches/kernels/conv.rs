@@ -22,7 +22,7 @@ use ironhorn_kernels::for_each_isa;
 /// (name, batch, (depth, side), input channels, output channels, (kernel, stride, padding), groups)
 type Case = (&'static str, usize, (usize, usize), usize, usize, (usize, usize, usize), usize);
 
-const CASES: [Case; 37] = [
+const CASES: [Case; 58] = [
     ("mnist first", 128, (1, 28), 1, 32, (3, 1, 0), 1),
     ("mnist second", 32, (1, 13), 32, 64, (3, 1, 0), 1),
     ("cifar first", 32, (1, 32), 3, 16, (3, 1, 1), 1),
@@ -62,6 +62,29 @@ const CASES: [Case; 37] = [
     ("depthwise 6", 16, (1, 6), 384, 384, (3, 1, 1), 384),
     ("depthwise 7", 1, (1, 7), 960, 960, (3, 1, 1), 960),
     ("depthwise 5 x 5", 1, (1, 28), 120, 120, (5, 1, 2), 120),
+    // MobileNetV2 in training, and a separable convolution as in Xception.
+    ("train depthwise 112", 8, (1, 112), 32, 32, (3, 1, 1), 32),
+    ("train depthwise 112 s2", 8, (1, 112), 96, 96, (3, 2, 1), 96),
+    ("train depthwise 56", 8, (1, 56), 144, 144, (3, 1, 1), 144),
+    ("train depthwise 28", 8, (1, 28), 192, 192, (3, 1, 1), 192),
+    ("train depthwise 28 s2", 8, (1, 28), 192, 192, (3, 2, 1), 192),
+    ("train depthwise 14", 8, (1, 14), 576, 576, (3, 1, 1), 576),
+    ("train depthwise 7", 8, (1, 7), 960, 960, (3, 1, 1), 960),
+    ("train separable", 8, (1, 19), 728, 728, (3, 1, 1), 728),
+    ("train separable 5 x 5", 8, (1, 28), 240, 240, (5, 1, 2), 240),
+    // ResNet's deep layers in training, where weights outnumber pixels.
+    ("train deep 28", 8, (1, 28), 128, 128, (3, 1, 1), 1),
+    ("train deep 14", 8, (1, 14), 256, 256, (3, 1, 1), 1),
+    ("train deep 7", 8, (1, 7), 512, 512, (3, 1, 1), 1),
+    ("train deep 14 s2", 8, (1, 14), 512, 512, (3, 2, 1), 1),
+    ("train 1 x 1, 28", 8, (1, 28), 512, 128, (1, 1, 0), 1),
+    ("train 1 x 1, 14", 8, (1, 14), 1024, 256, (1, 1, 0), 1),
+    ("train 1 x 1, 14 up", 8, (1, 14), 256, 1024, (1, 1, 0), 1),
+    ("train 1 x 1, 7", 8, (1, 7), 2048, 512, (1, 1, 0), 1),
+    ("train 1 x 1, 14 s2", 8, (1, 14), 1024, 2048, (1, 2, 0), 1),
+    ("train stem", 8, (1, 224), 3, 64, (7, 2, 3), 1),
+    ("train stem 3 x 3", 8, (1, 224), 3, 32, (3, 2, 1), 1),
+    ("train stem 32", 128, (1, 32), 3, 32, (3, 1, 1), 1),
 ];
 
 fn shape_of(&(_, batch, (depth, side), inputs, outputs, (kernel, stride, pad), groups): &Case) -> ConvShape {
@@ -98,7 +121,7 @@ fn main() {
         assert!(Isa::available().contains(&isa), "this processor has no {}", isa.name());
         let peak = peak(isa);
         println!("conv, f32, one thread, {}: multiply-add peak {peak:.0} GFLOP/s", isa.name());
-        println!("{:>18} {:>10} {:>10} {:>10} {:>10}  of floor", "", "us", "GFLOP/s", "of peak", "floor, us");
+        println!("{:>22} {:>10} {:>10} {:>10} {:>10}  of floor", "", "us", "GFLOP/s", "of peak", "floor, us");
         for case in &CASES {
             if names.is_empty() || names.iter().any(|&name| case.0.contains(name)) {
                 run(isa, peak, case.0, &shape_of(case));
@@ -155,7 +178,7 @@ fn run(isa: Isa, peak: f64, name: &str, shape: &ConvShape) {
             written.fill(black_box(1.0));
         }));
         println!(
-            "{label:>18} {:>10.1} {:>10.1} {:>9.0}% {:>10.1} {:>8.0}%   {pass}",
+            "{label:>22} {:>10.1} {:>10.1} {:>9.0}% {:>10.1} {:>8.0}%   {pass}",
             1e6 * seconds,
             flops / seconds / 1e9,
             100.0 * flops / seconds / 1e9 / peak,

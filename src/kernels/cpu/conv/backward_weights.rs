@@ -52,7 +52,7 @@ pub struct ConvBackwardWeights {
     winograd: Option<WeightGradient>,
     /// Rows of all output planes, or tiles of them.
     rows: Split,
-    /// Panels of all groups.
+    /// Panels of all groups, or channels that are groups.
     units: Split,
     /// Weights of one group and output channel, or blocks of input channels.
     weights: Split,
@@ -89,7 +89,7 @@ impl ConvBackwardWeights {
         let wanted = (shape.work() / CHUNK_WORK).clamp(1, MOST_CHUNKS);
         let partial_limit = MOST_PARTIAL / shape.weight_elements().max(1);
         let rows = Split::new(shape.batch * depth * height, wanted.min(pixels / PART_PIXELS).min(partial_limit), 1);
-        let rest = if depthwise.is_some() { 1 } else { wanted.min(ENOUGH_CHUNKS) / rows.parts };
+        let rest = wanted.min(ENOUGH_CHUNKS) / rows.parts;
         let mut kernel = Self {
             shape,
             product,
@@ -101,6 +101,11 @@ impl ConvBackwardWeights {
             block_rows: 1,
             columns: 0..0,
         };
+        if let Some(depthwise) = &kernel.depthwise {
+            [kernel.rows, kernel.units] = depthwise.cut(wanted.min(ENOUGH_CHUNKS), partial_limit);
+            kernel.weights = Split::new(1, 1, 1);
+            return kernel;
+        }
         kernel.units = Split::new(shape.groups * kernel.panels(), rest, 1);
         kernel.weights = Split::new(shape.taps() * shape.input_group(), rest / kernel.units.parts, 24);
         if width > 0 {
@@ -196,14 +201,13 @@ impl ConvBackwardWeights {
             unsafe { winograd.run(isa, &rows, units, &weights, x, dy, dw) }
             return;
         }
-        if rows.is_empty() || width == 0 {
-            self.clear(&units, &weights, dw);
+        if let Some(depthwise) = &self.depthwise {
+            // SAFETY: the lengths were checked; these weights, or this partial sum, are this chunk's alone.
+            unsafe { depthwise.run(isa, rows, &units, x, dy, dw) }
             return;
         }
-        if let Some(depthwise) = &self.depthwise {
+        if rows.is_empty() || width == 0 {
             self.clear(&units, &weights, dw);
-            // SAFETY: the lengths were checked; these weights, or this partial sum, are this chunk's alone.
-            unsafe { depthwise.add(isa, rows, x, dy, dw) }
             return;
         }
         // Not every plane of the output adds to every plane of the kernel.

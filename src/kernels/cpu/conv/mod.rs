@@ -11,7 +11,7 @@
 //! Nothing gathers patches into a matrix. All three are the register tile of `gemm::tile` with other addresses: rows
 //! are pixels (or weights), the reduction runs over kernel rows (or image rows) that lie in one piece in memory; planes of
 //! a volume are but more kernel rows. Where the kernel reaches over the border, a few image rows are copied into a buffer
-//! with zeros around them first. 1 x 1 convolutions are matrix products. Where every channel is a group of its own, the
+//! with zeros around them first. Convolutions of one pixel are matrix products (`pointwise`). Where every channel is a group of its own, the
 //! loops of `depthwise` run over channels instead; behind a convolution of one pixel they work on what that has just made
 //! (`pointwise_depthwise`). Where there are few output channels, registers run over the reduction (`few`). 3 x 3
 //! convolutions with enough channels share multiplications between neighbouring outputs (`winograd`).
@@ -20,11 +20,13 @@ mod backward_input;
 mod backward_weights;
 mod depthwise;
 mod depthwise_row;
+mod depthwise_taps;
 mod depthwise_weights;
 mod few;
 mod forward;
 mod gather;
 mod geometry;
+mod pointwise;
 mod pointwise_depthwise;
 mod strip;
 mod winograd;

@@ -230,6 +230,32 @@ fn sequences() {
     }
 }
 
+/// Kernels of one pixel with strides: rows of a product that lie in lines, where there are enough output channels.
+#[test]
+fn strided_pixels() {
+    let mut random = Lcg::new(31);
+    for (size, channels, stride) in [
+        ([1, 14, 14], [70, 128], 2),
+        ([3, 8, 6], [5, 64], 2),
+        ([2, 7, 9], [33, 192], 2),
+        ([2, 7, 7], [900, 64], 3),
+        ([1, 2, 40], [16, 320], 3),
+        ([2, 1, 1], [16, 64], 2),
+        ([2, 28, 28], [40, 256], 2),
+        ([2, 6, 6], [20, 72], 2),
+    ] {
+        let mut shape = image(size, channels, 1, 0);
+        shape.stride = [1, stride, stride];
+        check_both(&shape, &mut random);
+        shape.stride = [1, 1, stride];
+        check::<f32>(&shape, &mut random);
+        shape.size[0] = 2;
+        check::<f32>(&shape, &mut random);
+        shape.stride = [2, stride, 1];
+        check::<f32>(&shape, &mut random);
+    }
+}
+
 #[test]
 fn many_channels_and_chunks() {
     let mut random = Lcg::new(8);
