@@ -242,3 +242,42 @@ fn shared_numbers_are_scalars() {
         common::assert_close(&doubles(&found[0]), &doubles(&wanted[0]), 1e-6, "mean");
     }
 }
+
+/// Counters and means on single numbers, some read in between: one node, the same numbers.
+#[test]
+fn single_numbers_are_one_node() {
+    let mut graph = Graph::new();
+    let x = graph.input(Spec::known(&[6], DType::Float32));
+    let slots = [DType::Float32, DType::Float32, DType::Int64].map(|dtype| graph.variable(Spec::scalar(dtype)));
+    let sum = graph.apply(op("reduce", &[("kind", text("sum"))]), &[x]).unwrap();
+    let total = graph.add(slots[0], sum).unwrap();
+    let count_of = graph.shift(slots[1], 6.0).unwrap();
+    let steps = graph.shift(slots[2], 1.0).unwrap();
+    let scaled = graph.mul(x, count_of).unwrap();
+    let mean = graph.div(total, count_of).unwrap();
+    let root = graph.elementwise(Scalar::Absolute, &[mean]).unwrap();
+    let again = graph.shift(slots[2], 1.0).unwrap();
+    let shown = graph.add(root, total).unwrap();
+    let writes = vec![(0, total), (1, count_of), (2, again)];
+    let program = Program::new(graph, vec![shown, scaled, steps], writes);
+    let fused = passes::run(program.clone()).unwrap();
+    verify(&fused).unwrap();
+    let scalars = fused.graph.nodes.iter().filter(|node| fused.graph.spec(node.outputs[0]).rank() == 0).count();
+    // The sum, the count that is read before the others are known, and all else.
+    assert_eq!(scalars, 3, "{}", show::show(&fused));
+    let mut numbers = Numbers(24);
+    let inputs = [programs::float32(&mut numbers, &[6])];
+    let variables = [
+        Array::scalar(0.5, DType::Float32).unwrap(),
+        Array::scalar(7.0, DType::Float32).unwrap(),
+        Array::scalar(41.0, DType::Int64).unwrap(),
+    ];
+    let wanted = programs::interpret(&program, &inputs, &variables).unwrap();
+    let found = programs::interpret(&fused, &inputs, &variables).unwrap();
+    for (found, wanted) in found.outputs.iter().zip(&wanted.outputs) {
+        assert_eq!(doubles(found), doubles(wanted));
+    }
+    for ((slot, found), (_, wanted)) in found.written.iter().zip(&wanted.written) {
+        assert_eq!(doubles(found), doubles(wanted), "slot {slot}");
+    }
+}

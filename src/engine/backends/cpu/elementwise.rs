@@ -66,8 +66,9 @@ fn machine(
         .map(|input| Ok(broadcast_strides(&input.shape.concrete()?, &shape)))
         .collect::<Result<Vec<_>>>()?;
     let machine = Machine::new(program, &shape, &strides).map_err(Error::Unsupported)?;
+    // Of several results, one may be stored before another's operands are read.
     let in_place = (0..inputs.len())
-        .filter(|&i| inputs[i].shape == outputs[0].shape && inputs[i].dtype == outputs[0].dtype)
+        .filter(|&i| outputs.len() == 1 && inputs[i].shape == outputs[0].shape && inputs[i].dtype == outputs[0].dtype)
         .collect();
     let cost = streaming(inputs, outputs, 1.0)?;
     let chunks = machine.chunks();

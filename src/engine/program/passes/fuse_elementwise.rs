@@ -14,8 +14,8 @@ use crate::program::Program;
 use crate::program::stable::stable;
 
 /// Most steps and inputs of a chain: what the kernel's registers in the first-level cache hold.
-const STEPS: usize = 24;
-const INPUTS: usize = 10;
+pub(super) const STEPS: usize = 24;
+pub(super) const INPUTS: usize = 10;
 
 pub fn run(program: &Program) -> Result<Program> {
     let graph = &program.graph;
@@ -70,7 +70,7 @@ pub fn run(program: &Program) -> Result<Program> {
     rebuild.finish()
 }
 
-fn rule(op: &Op) -> Option<StepRule> {
+pub(super) fn rule(op: &Op) -> Option<StepRule> {
     match op {
         Op::Elementwise(op) => Some(StepRule::Scalar(op.rule)),
         Op::Cast(_) => Some(StepRule::Cast),

@@ -10,6 +10,7 @@ pub mod fuse_epilogue;
 pub mod fuse_loss;
 pub mod fuse_moments;
 pub mod fuse_pool;
+pub mod merge_scalars;
 pub mod rebuild;
 pub mod share_scalars;
 pub mod simplify;
@@ -23,7 +24,7 @@ use crate::core::Result;
 pub type Pass = (&'static str, fn(&Program) -> Result<Program>);
 
 /// The passes in the order they run.
-pub const PASSES: [Pass; 14] = [
+pub const PASSES: [Pass; 15] = [
     ("dead_code", dead_code::run),
     ("widen", widen::run),
     ("share_scalars", share_scalars::run),
@@ -37,6 +38,7 @@ pub const PASSES: [Pass; 14] = [
     ("fuse_pool", fuse_pool::run),
     ("fuse_loss", fuse_loss::run),
     ("fuse_elementwise", fuse_elementwise::run),
+    ("merge_scalars", merge_scalars::run),
     ("dead_code", dead_code::run),
 ];
 

@@ -36,7 +36,7 @@ impl<'a> Rebuild<'a> {
                 1 if array.sizes().is_empty() => {
                     let number = array.item().unwrap_or(f64::NAN);
                     match self.new.scalar(number, array.dtype()) {
-                        Ok(shared) if exact(array.dtype()) => shared,
+                        Ok(shared) if exact(array.dtype(), number) => shared,
                         _ => self.new.constant(array.clone()),
                     }
                 }
@@ -79,9 +79,9 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// Whether every number of this type survives a trip through a double.
-fn exact(dtype: crate::core::DType) -> bool {
-    !matches!(dtype, crate::core::DType::Int64 | crate::core::DType::Uint64)
+/// Whether a number of this type survives a trip through a double.
+fn exact(dtype: crate::core::DType, number: f64) -> bool {
+    !matches!(dtype, crate::core::DType::Int64 | crate::core::DType::Uint64) || number.abs() < 9_007_199_254_740_992.0
 }
 
 /// How often every value is read, roots included.

@@ -9,6 +9,9 @@ use super::rebuild::Rebuild;
 use crate::core::{Dim, Result};
 use crate::ops::elementwise::Elementwise;
 use crate::ops::graph::{DerivedDim, DimRule};
+use crate::ops::reduce::reduce::Reduce;
+use crate::ops::reduce::{ReduceKind, reduced_axes, reduced_shape};
+use crate::ops::shape::reshape::Reshape;
 use crate::ops::{Effects, Graph, Node, Op, Value};
 use crate::program::Program;
 
@@ -119,6 +122,7 @@ fn composed(graph: &Graph, op: &Op, inputs: &mut [Value]) -> Op {
             inputs[0] = from[0];
             op.clone()
         }
+        (Op::Reduce(Reduce { axes: Some(_), .. }), _) => single(graph, op, inputs[0]).unwrap_or_else(|| op.clone()),
         (Op::MatMul(matmul), _) => {
             let mut matmul = matmul.clone();
             for (input, transposed) in inputs.iter_mut().zip([&mut matmul.transpose_a, &mut matmul.transpose_b]) {
@@ -131,6 +135,16 @@ fn composed(graph: &Graph, op: &Op, inputs: &mut [Value]) -> Op {
         }
         _ => op.clone(),
     }
+}
+
+/// The reshape that a reduction over axes of length 1 is.
+fn single(graph: &Graph, op: &Op, input: Value) -> Option<Op> {
+    let Op::Reduce(Reduce { kind, axes, keepdims }) = op else { return None };
+    let from = graph.shape(input);
+    let axes = reduced_axes(axes.as_deref(), from.rank()).ok()?;
+    let fits = axes.iter().all(|&axis| from.0[axis] == Dim::Known(1)) && !graph.dtype(input).is_half();
+    let shape = reduced_shape(from, &axes, *keepdims).0.into_iter().map(Some).collect();
+    (fits && !matches!(kind, ReduceKind::Any | ReduceKind::All)).then_some(Op::Reshape(Reshape { shape }))
 }
 
 /// What `value` is the transpose of, in its last two axes.
