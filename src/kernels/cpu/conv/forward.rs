@@ -9,9 +9,9 @@ use super::depthwise::Depthwise;
 use super::gather::Gather;
 use super::geometry::{Geometry, Offset, Phase, WeightStrides};
 use super::winograd::Winograd;
-use super::{ConvShape, Tiling};
+use super::{ConvShape, Tiling, pointwise};
 use crate::cpu::disjoint::Disjoint;
-use crate::cpu::gemm::{Addends, Compute, Epilogue, Gemm, GemmShape};
+use crate::cpu::gemm::{Addends, Compute, Epilogue, Gemm};
 use crate::cpu::simd::Isa;
 use std::ops::Range;
 
@@ -50,17 +50,8 @@ impl ConvForward {
     /// As `new`.
     pub fn with_tiling(shape: ConvShape, epilogue: Epilogue, tiling: Tiling) -> Self {
         shape.check();
-        if shape.is_pointwise() {
-            let pixels = shape.batch * shape.size.iter().product::<usize>();
-            let product = GemmShape::contiguous(1, pixels, shape.output_channels, shape.input_channels, false, false);
-            if pixels > 1 && shape.output_channels > 1 {
-                let product = Gemm::without_partial_sums(product, epilogue).packing_ahead();
-                return Self { shape, kernel: Kernel::Product(product) };
-            }
-            let product = Gemm::new(product, epilogue).packing_ahead();
-            if product.finish_chunks() == 0 {
-                return Self { shape, kernel: Kernel::Product(product) };
-            }
+        if let Some(product) = pointwise::product(&shape, epilogue) {
+            return Self { shape, kernel: Kernel::Product(product) };
         }
         if shape.is_depthwise() {
             return Self { shape, kernel: Kernel::Depthwise(Depthwise::forward(&shape, epilogue)) };

@@ -27,6 +27,7 @@ mod forward;
 mod gather;
 mod geometry;
 mod pointwise;
+mod pointwise;
 mod pointwise_depthwise;
 mod strip;
 mod winograd;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::pack::{PANEL, PANEL_GRAIN, pack_panel};
-use super::stack::{self, Stack};
+use super::stack::{self, Lines, Stack};
 use super::tile::{Compute, MOST_ROWS, Tap, Tile};
 use super::{Activation, GROUP, Gemm, GemmShape, Part, Target, blocks, packed_width, row_tiles};
 use crate::cpu::simd::Isa;
@@ -37,6 +37,25 @@ pub(super) unsafe fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T]
         if gemm.packed_ahead { 0 } else { depth_block * part.columns.len().next_multiple_of(PANEL_GRAIN).min(GROUP) };
     let row_block = (ROW_BLOCK_ELEMENTS / depth_block.max(1)).next_multiple_of(12).max(24);
     let activation = target.epilogue.activation;
+
+    // What is read after a panel that was packed ahead: the part's next one, or that of the chunk behind it.
+    let packed_rest = |columns: &Range<usize>, depth: &Range<usize>| {
+        let n = gemm.shape.n;
+        let [column, row] = if columns.end < part.columns.end {
+            [columns.end, depth.start]
+        } else if depth.end < part.depth.end {
+            [part.columns.start, depth.end]
+        } else {
+            [columns.end.next_multiple_of(PANEL), part.depth.start]
+        };
+        let whole = column / PANEL * PANEL;
+        if !gemm.packed_ahead || whole >= n {
+            return (std::ptr::null(), 0);
+        }
+        let stride = packed_width((n - whole).min(PANEL));
+        let left = gemm.shape.k - row;
+        (b.as_ptr().wrapping_add(whole * gemm.shape.k + row * stride), left.min(depth.len()) * stride)
+    };
 
     workspace::with(room, |packed: &mut [T]| {
         for batch in part.batches.clone() {
@@ -90,7 +109,13 @@ pub(super) unsafe fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T]
                     }
                     for rows in part.rows.clone().step_by(row_block) {
                         let rows = rows..(rows + row_block).min(part.rows.end);
-                        for (from, stride, panel) in &panels {
+                        let ends = rows.end == part.rows.end;
+                        for (index, (from, stride, panel)) in panels.iter().enumerate() {
+                            let is_last = panels.get(index + 1).is_none_or(|(_, _, next)| next.is_empty());
+                            // The first of a group are read again for each block of rows.
+                            let asks = if is_last { ends } else { rows.start == part.rows.start };
+                            let (mut ahead, mut ahead_length) =
+                                if asks { packed_rest(panel, &depth) } else { (std::ptr::null(), 0) };
                             let mut column = panel.start;
                             while column < panel.end {
                                 let stacked = a_matrix.col_stride == 1 && isa != Isa::Scalar;
@@ -110,9 +135,12 @@ pub(super) unsafe fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T]
                                 let b = from.wrapping_add(column - panel.start);
                                 if stacked {
                                     let c_start = rows.start * target.layout.row_stride + column;
+                                    let a_start = if gemm.lines.is_some() { 0 } else { rows.start };
                                     let stack = Stack {
-                                        a: a.wrapping_add(rows.start * a_matrix.row_stride + depth.start),
+                                        a: a.wrapping_add(a_start * a_matrix.row_stride + depth.start),
                                         a_stride: a_matrix.row_stride,
+                                        lines: gemm.lines,
+                                        row: rows.start,
                                         depth: depth.len(),
                                         b,
                                         b_stride: *stride,
@@ -123,7 +151,10 @@ pub(super) unsafe fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T]
                                         start: at(start, c_start),
                                         activation,
                                         rows: rows.len(),
+                                        ahead,
+                                        ahead_length,
                                     };
+                                    (ahead, ahead_length) = (std::ptr::null(), 0);
                                     // SAFETY: rows, columns and depth are inside of the operands.
                                     unsafe { stack.run(isa, vectors, most_rows) }
                                     column += columns;
@@ -131,7 +162,15 @@ pub(super) unsafe fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T]
                                 }
                                 for tile in row_tiles(rows.len(), tiles.rows_for(vectors)) {
                                     let (row, tile_rows) = (rows.start + tile.start, tile.len());
-                                    let a_start = row * a_matrix.row_stride + depth.start * a_matrix.col_stride;
+                                    let mut a_rows = a_rows;
+                                    let mut a_start = row * a_matrix.row_stride;
+                                    if let Some(Lines { rows, stride }) = gemm.lines {
+                                        a_start = 0;
+                                        for (a_row, row) in a_rows.iter_mut().zip(row..row + tile_rows) {
+                                            *a_row = (row / rows * stride + row % rows * a_matrix.row_stride) as isize;
+                                        }
+                                    }
+                                    let a_start = a_start + depth.start * a_matrix.col_stride;
                                     let c_start = row * target.layout.row_stride + column;
                                     let tile = Tile {
                                         a: a.wrapping_add(a_start),

@@ -37,6 +37,8 @@ use crate::cpu::float::Float;
 use crate::cpu::simd::Isa;
 use crate::for_each_isa;
 pub(crate) use pack::{PANEL, PANEL_GRAIN, pack_panel};
+use stack::Lines;
+pub(crate) use stack::prefetch_near;
 
 /// Where the elements of a batch of matrices are: `batch * batch_stride + row * row_stride + column * col_stride`.
 ///
@@ -193,6 +195,8 @@ pub struct Gemm {
     columns: Split,
     depth: Split,
     depth_block: usize,
+    /// Where rows of A lie in lines.
+    lines: Option<Lines>,
     /// Read B's full panels where they are.
     in_place: bool,
     /// B was packed before the first chunk.
@@ -248,7 +252,19 @@ impl Gemm {
         let in_place =
             b.col_stride == 1 && (b.row_stride <= PANEL || (rows_of_chunk <= 48 && k <= 512) || rows_of_chunk <= 12);
         let depth_block = if a.col_stride == 1 { 768 } else { 128 };
-        Self { shape, epilogue, is_vector, batches, rows, columns, depth, depth_block, in_place, packed_ahead: false }
+        Self {
+            shape,
+            epilogue,
+            is_vector,
+            batches,
+            rows,
+            columns,
+            depth,
+            depth_block,
+            lines: None,
+            in_place,
+            packed_ahead: false,
+        }
     }
 
     /// As [`new`](Self::new), but never with partial sums over k: without [`finish`](Self::finish) and scratch.
@@ -257,6 +273,38 @@ impl Gemm {
     /// As `new`.
     pub fn without_partial_sums(shape: GemmShape, epilogue: Epilogue) -> Self {
         Self::with_partial_limit(shape, epilogue, 0)
+    }
+
+    /// Row i of A is at `i / rows * stride + i % rows * row_stride`, for products that [`takes_lines`](Self::takes_lines) allows.
+    ///
+    /// # Panics
+    /// For other products.
+    #[must_use]
+    pub(crate) fn with_lines(mut self, rows: usize, stride: usize) -> Self {
+        assert!(Self::takes_lines(&self.shape) && rows > 0 && !self.needs_finish(), "{:?}", self.shape);
+        // Widest tiles alone.
+        self.columns = Split::new(self.shape.n, self.columns.parts, PANEL);
+        self.lines = Some(Lines { rows, stride });
+        self
+    }
+
+    /// Whether a product's rows of A may lie in lines: where its tiles are of the widest alone.
+    pub(crate) fn takes_lines(shape: &GemmShape) -> bool {
+        let GemmShape { m, n, a, .. } = shape;
+        *m > 1 && *n > 0 && n.is_multiple_of(PANEL) && a.col_stride == 1
+    }
+
+    /// Elements that A spans.
+    fn a_extent(&self) -> usize {
+        let GemmShape { batch, m, k, a, .. } = self.shape;
+        match self.lines {
+            Some(Lines { rows, stride }) if batch * m * k > 0 => {
+                // The last row, and the last of the line before it.
+                let at = |row: usize| row / rows * stride + row % rows * a.row_stride;
+                (batch - 1) * a.batch_stride + at(m - 1).max(at((m / rows * rows).saturating_sub(1))) + k
+            }
+            _ => extent(batch, m, k, a),
+        }
     }
 
     /// Lets [`prepare`](Self::prepare) pack B where that pays: where one matrix B serves every batch, and chunks would pack
@@ -367,7 +415,7 @@ impl Gemm {
     ) {
         let GemmShape { batch, m, n, k, .. } = self.shape;
         assert!(chunk < self.chunks(), "chunk {chunk} of {}", self.chunks());
-        assert!(a.len() >= extent(batch, m, k, self.shape.a), "A is too short for {:?}", self.shape);
+        assert!(a.len() >= self.a_extent(), "A is too short for {:?}", self.shape);
         let b_elements = if self.packed_ahead { self.prepared_elements() } else { extent(batch, k, n, self.shape.b) };
         assert!(b.len() >= b_elements, "B is too short for {:?}", self.shape);
         self.check_output(&addends, c, scratch);

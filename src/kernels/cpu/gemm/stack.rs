@@ -6,11 +6,12 @@
 //!   for p in 0..depth, by four
 //!     b[j]    = B[p, j * LANES ..]                       VECTORS loads
 //!     C[i, j] += A[i, p] * b[j]                          ROWS broadcasts, ROWS * VECTORS fused multiply-adds
+//!     ask for a little of the next panel                 so that it is in L2 when its turn comes
 //!   store C
 //! ```
 //!
 //! What `tile` computes, without its tables of addresses: rows are a stride apart, so that a few pointers reach all of
-//! them, and one call makes many tiles. A processor then begins a tile while it stores the one before, which is what
+//! them (where they lie in lines, each has a pointer of its own), and one call makes many tiles. A processor then begins a tile while it stores the one before, which is what
 //! limits products of short reductions; multiply-adds limit the others, broadcasts those of one register, and memory those that
 //! add a residual.
 
@@ -25,6 +26,9 @@ use crate::cpu::simd::Isa;
 pub(super) struct Stack<T> {
     pub a: *const T,
     pub a_stride: usize,
+    /// Where rows of A lie in lines, which widest tiles take: `a` is where row 0 is then, and `row` which one comes first.
+    pub lines: Option<Lines>,
+    pub row: usize,
     pub depth: usize,
     pub b: *const T,
     pub b_stride: usize,
@@ -38,6 +42,16 @@ pub(super) struct Stack<T> {
     /// Applied if it is one of those that [`in_store`](Activation::in_store) names.
     pub activation: Activation,
     pub rows: usize,
+    /// The elements of B that are read after these, as far as one wants to ask for them.
+    pub ahead: *const T,
+    pub ahead_length: usize,
+}
+
+/// Rows of A that lie in lines: row i is at `i / rows * stride + i % rows * a_stride`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Lines {
+    pub rows: usize,
+    pub stride: usize,
 }
 
 /// The widest tile for `columns` columns that are left, in registers.
@@ -73,68 +87,103 @@ impl<T: Compute> Stack<T> {
                 self.part(0, taller * (height + 1)).tiles(isa, vectors, height + 1);
             }
             if taller < tiles {
-                self.part(taller * (height + 1), (tiles - taller) * height).tiles(isa, vectors, height);
+                let rest = self.part(taller * (height + 1), (tiles - taller) * height).behind(taller);
+                rest.tiles(isa, vectors, height);
             }
         }
     }
 
     fn part(&self, first: usize, rows: usize) -> Self {
-        let [a_start, c_start] = [first * self.a_stride, first * self.c_stride];
+        let c_start = first * self.c_stride;
+        let a_start = if self.lines.is_some() { 0 } else { first * self.a_stride };
         let start = if self.start.is_null() { self.start } else { self.start.wrapping_add(c_start) };
-        Self { a: self.a.wrapping_add(a_start), c: self.c.wrapping_add(c_start), start, rows, ..*self }
+        let (a, c) = (self.a.wrapping_add(a_start), self.c.wrapping_add(c_start));
+        Self { a, row: self.row + first, c, start, rows, ..*self }
+    }
+
+    /// Without the elements that `tiles` tiles ask for.
+    fn behind(mut self, tiles: usize) -> Self {
+        let asked = (tiles * asked_by_tile::<T>(self.depth)).min(self.ahead_length);
+        self.ahead = self.ahead.wrapping_add(asked);
+        self.ahead_length -= asked;
+        self
     }
 
     /// # Safety
     /// As for `run`; `rows` is a multiple of `height`.
     unsafe fn tiles(&self, isa: Isa, vectors: usize, height: usize) {
         macro_rules! call {
-            ($vectors:literal: $($rows:literal)*) => {
+            ($vectors:literal, $lines:literal: $($rows:literal)*) => {
                 match height {
-                    $($rows => T::work(isa, Equal::<T, $rows, $vectors>(*self)),)*
+                    $($rows => T::work(isa, Equal::<T, $rows, $vectors, $lines>(*self)),)*
                     _ => unreachable!("no tile of {height} x {vectors} registers"),
                 }
             };
         }
         // SAFETY: by this function's contract.
         unsafe {
-            match vectors {
-                4 => call!(4: 1 2 3 4 5 6),
-                3 => call!(3: 1 2 3 4 5 6 7 8),
-                2 => call!(2: 1 2 3 4 5 6 7 8 9 10 11 12),
-                _ => call!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24),
+            match (vectors, self.lines.is_some()) {
+                (4, true) => call!(4, true: 1 2 3 4 5 6),
+                (2, true) => call!(2, true: 1 2 3 4 5 6),
+                (4, false) => call!(4, false: 1 2 3 4 5 6),
+                (3, false) => call!(3, false: 1 2 3 4 5 6 7 8),
+                (2, false) => call!(2, false: 1 2 3 4 5 6 7 8 9 10 11 12),
+                (1, false) => call!(1, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24),
+                _ => unreachable!("no tiles of {vectors} registers for rows in lines"),
             }
         }
     }
 }
 
 /// Tiles of equal height.
-struct Equal<T, const ROWS: usize, const VECTORS: usize>(Stack<T>);
+struct Equal<T, const ROWS: usize, const VECTORS: usize, const LINES: bool>(Stack<T>);
 
-impl<T: Compute, const ROWS: usize, const VECTORS: usize> Work<T> for Equal<T, ROWS, VECTORS> {
+impl<T: Compute, const ROWS: usize, const VECTORS: usize, const LINES: bool> Work<T>
+    for Equal<T, ROWS, VECTORS, LINES>
+{
     #[inline(always)]
     unsafe fn run<V: Vector<Element = T>>(self) {
         // Instruction sets with few registers have no such tiles, and no code for them.
-        if ROWS * VECTORS <= V::ACCUMULATORS {
+        if ROWS * VECTORS <= V::ACCUMULATORS && !(LINES && WIDEST_ROWS * VECTORS < V::ACCUMULATORS) {
             // SAFETY: by the contract of `Stack::run`.
-            unsafe { compute::<V, ROWS, VECTORS>(&self.0) }
+            unsafe { compute::<V, ROWS, VECTORS, LINES>(&self.0) }
         }
     }
 }
 
 /// Steps of the reduction between two jumps.
 const STEPS: usize = 4;
+/// Rows of the widest tile.
+const WIDEST_ROWS: usize = 6;
 /// Pointers into A, at most.
-const POINTERS: usize = 4;
+const POINTERS: usize = WIDEST_ROWS;
+/// Cache lines of the next panel that one asks for between two jumps.
+const ASKED: usize = 2;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Elements of the next panel that a tile asks for.
+fn asked_by_tile<T>(depth: usize) -> usize {
+    depth / STEPS * ASKED * (LINE / size_of::<T>())
+}
 
 /// Rows that one pointer reaches: an address has room for a stride and twice a stride. The many rows of tiles of one register
 /// need no registers for what is broadcast, where there are many; the compiler does better alone.
-const fn rows_of_pointer(vectors: usize, accumulators: usize) -> usize {
-    if vectors == 1 && accumulators > 12 { 24 } else { 3 }
+const fn rows_of_pointer(vectors: usize, accumulators: usize, lines: bool) -> usize {
+    if lines {
+        1
+    } else if vectors == 1 && accumulators > 12 {
+        24
+    } else {
+        3
+    }
 }
 
 #[inline(always)]
-unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &Stack<V::Element>) {
-    let near = const { rows_of_pointer(VECTORS, V::ACCUMULATORS) };
+unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize, const LINES: bool>(stack: &Stack<V::Element>) {
+    let near = const { rows_of_pointer(VECTORS, V::ACCUMULATORS, LINES) };
+    // Tiles of few registers have no loads to spare.
+    let asks = const { VECTORS * 8 >= V::ACCUMULATORS };
     // Read from memory, so that the compiler sees no stride between them, which it would make every address from.
     let offsets: [usize; POINTERS] = std::hint::black_box(std::array::from_fn(|group| group * near * stack.a_stride));
     // SAFETY: by the contract of `Stack::run`.
@@ -148,7 +197,15 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &St
                 *bias = load::<V, VECTORS>(stack.bias, j, whole, mask);
             }
         }
-        let Stack { mut a, mut c, mut start, .. } = *stack;
+        let Stack { mut a, mut c, mut start, mut ahead, mut ahead_length, .. } = *stack;
+        let asked = asked_by_tile::<V::Element>(stack.depth);
+        let mut row_in_line = 0;
+        let lines = stack.lines.unwrap_or(Lines { rows: usize::MAX, stride: 0 });
+        let next_line = lines.stride.wrapping_sub(lines.rows.wrapping_mul(stack.a_stride));
+        if LINES {
+            row_in_line = stack.row % lines.rows;
+            a = a.wrapping_add(stack.row / lines.rows * lines.stride + row_in_line * stack.a_stride);
+        }
         for _ in 0..stack.rows / ROWS {
             let mut sums = [bias; ROWS];
             if !start.is_null() {
@@ -168,13 +225,39 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &St
             }
 
             let mut at = [a; POINTERS];
-            for (at, offset) in at.iter_mut().zip(offsets) {
-                *at = at.wrapping_add(offset);
+            if LINES {
+                for at in at.iter_mut().take(ROWS) {
+                    *at = a;
+                    a = a.wrapping_add(stack.a_stride);
+                    row_in_line += 1;
+                    if row_in_line == lines.rows {
+                        row_in_line = 0;
+                        a = a.wrapping_add(next_line);
+                    }
+                }
+            } else {
+                for (at, offset) in at.iter_mut().zip(offsets) {
+                    *at = at.wrapping_add(offset);
+                }
+                a = a.wrapping_add(ROWS * stack.a_stride);
             }
             let mut b = stack.b;
+            // Where nothing is left, one asks for what is here.
+            let (mut ask, mut ask_step) = (stack.b, 0);
+            if asks && ahead_length > 0 {
+                (ask, ask_step) = (ahead, ASKED * LINE / size_of::<V::Element>());
+                ahead = ahead.wrapping_add(asked);
+                ahead_length = ahead_length.saturating_sub(asked);
+            }
             for _ in 0..stack.depth / STEPS {
                 for step in 0..STEPS {
-                    multiply::<V, ROWS, VECTORS>(stack, &at, b, step, mask, &mut sums);
+                    multiply::<V, ROWS, VECTORS, LINES>(stack, &at, b, step, mask, &mut sums);
+                }
+                if asks {
+                    for line in 0..ASKED {
+                        prefetch_near(ask.wrapping_byte_add(line * LINE));
+                    }
+                    ask = ask.wrapping_add(ask_step);
                 }
                 for at in &mut at {
                     *at = at.wrapping_add(STEPS);
@@ -182,7 +265,7 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &St
                 b = b.wrapping_add(STEPS * stack.b_stride);
             }
             for _ in 0..stack.depth % STEPS {
-                multiply::<V, ROWS, VECTORS>(stack, &at, b, 0, mask, &mut sums);
+                multiply::<V, ROWS, VECTORS, LINES>(stack, &at, b, 0, mask, &mut sums);
                 for at in &mut at {
                     *at = at.wrapping_add(1);
                 }
@@ -212,7 +295,6 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(stack: &St
                     }
                 }
             }
-            a = a.wrapping_add(ROWS * stack.a_stride);
             c = c.wrapping_add(ROWS * stack.c_stride);
         }
     }
@@ -231,6 +313,19 @@ fn prefetch<T>(from: *const T) {
     let _ = from;
 }
 
+/// Asks for a cache line in L2, wherever it is. No address is wrong.
+#[inline(always)]
+pub(crate) fn prefetch_near<T>(from: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, without effect on what a program computes; every x86-64 has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// Register `j` of a row that starts at `from`.
 #[inline(always)]
 unsafe fn load<V: Vector, const VECTORS: usize>(from: *const V::Element, j: usize, whole: bool, mask: V::Mask) -> V {
@@ -243,7 +338,7 @@ unsafe fn load<V: Vector, const VECTORS: usize>(from: *const V::Element, j: usiz
 
 /// Adds the products of one step of the reduction, `step` steps after those that `at` and `b` point at.
 #[inline(always)]
-unsafe fn multiply<V: Vector, const ROWS: usize, const VECTORS: usize>(
+unsafe fn multiply<V: Vector, const ROWS: usize, const VECTORS: usize, const LINES: bool>(
     stack: &Stack<V::Element>,
     at: &[*const V::Element; POINTERS],
     b: *const V::Element,
@@ -251,7 +346,7 @@ unsafe fn multiply<V: Vector, const ROWS: usize, const VECTORS: usize>(
     mask: V::Mask,
     sums: &mut [[V; VECTORS]; ROWS],
 ) {
-    let near = const { rows_of_pointer(VECTORS, V::ACCUMULATORS) };
+    let near = const { rows_of_pointer(VECTORS, V::ACCUMULATORS, LINES) };
     // SAFETY: by the contract of `Stack::run`.
     unsafe {
         let mut factors = [V::zero(); VECTORS];

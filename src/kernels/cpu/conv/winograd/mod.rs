@@ -379,6 +379,8 @@ impl Winograd {
                         bias: if addends.bias.is_some() { bias.as_ptr() } else { std::ptr::null() },
                         // A^T and A add up what is there to every output.
                         bias_point: SIDE + 1,
+                        ahead: std::ptr::null(),
+                        ahead_length: 0,
                     };
                     let transform = Output::<T, SIDE> {
                         sums: m.as_ptr(),

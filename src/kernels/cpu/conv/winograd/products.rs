@@ -1,19 +1,28 @@
 //! The products at the points: for each, tiles x channels times channels x filters.
 //!
 //! ```text
-//! for 4, 2 or 1 registers of filters
-//!   for point, for 1 .. 6 (10, 12) tiles:    M[point][tile] = sum over channels c of V[point][tile][c] U[point][c]
+//! few weights     for 4, 2 or 1 registers of filters, for 6, 10 or 12 tiles and one less, for point: M = V U
+//! many            for point, for registers of filters, for tiles: M = V U, asking for U of the next point meanwhile
+//!
+//! M = V U         M[point][tile] = sum over channels c of V[point][tile][c] U[point][c]
 //! ```
 //!
 //! The register tile is that of `gemm::tile`, with one distance between all rows: with few channels, a call for each
-//! tile costs as much as its products. Channels are taken four at a time. Multiply-add units limit the speed.
+//! tile costs as much as its products. Channels are taken four at a time. Multiply-add units limit the speed; many weights
+//! come from L3 or memory while those before them are multiplied.
 
 use super::STEP;
 use super::tiles::{SOURCE_POINT, SUM_POINT};
 use crate::cpu::float::Float;
-use crate::cpu::gemm::Compute;
 use crate::cpu::gemm::vector::{Vector, Work};
+use crate::cpu::gemm::{Compute, prefetch_near};
 use crate::cpu::simd::Isa;
+
+/// Bytes of weights that stay in L2, beside V and M.
+const FEW: usize = 256 << 10;
+/// Cache lines of the next point's weights that one asks for in a step, and their size in bytes.
+const ASKED: usize = 4;
+const LINE: usize = 64;
 
 /// `m[p][t] = v[p][t] u[p]` for `points` points p and `tiles` tiles t; the bias is added at one of the points.
 #[derive(Clone, Copy)]
@@ -33,6 +42,9 @@ pub(super) struct Products<T> {
     /// Null, or `width` values.
     pub bias: *const T,
     pub bias_point: usize,
+    /// Weights to ask for, and how many.
+    pub ahead: *const T,
+    pub ahead_length: usize,
 }
 
 /// The products of `count` times ROWS tiles and as many columns as are in VECTORS registers.
@@ -44,7 +56,10 @@ struct Rows<T, const ROWS: usize, const VECTORS: usize> {
 impl<T: Float, const ROWS: usize, const VECTORS: usize> Work<T> for Rows<T, ROWS, VECTORS> {
     #[inline(always)]
     unsafe fn run<V: Vector<Element = T>>(self) {
-        let Products { points, v_stride, depth, u_point, width, .. } = self.products;
+        let Products { points, v_stride, depth, u_point, width, mut ahead, mut ahead_length, .. } = self.products;
+        // Tiles of few registers have no loads to spare.
+        let asks = const { V::ACCUMULATORS > 0 && VECTORS * 8 >= V::ACCUMULATORS };
+        let ask_step = ASKED * LINE / size_of::<T>();
         // SAFETY: by the contract of `Products::run`.
         unsafe {
             for point in 0..points {
@@ -63,6 +78,13 @@ impl<T: Float, const ROWS: usize, const VECTORS: usize> Work<T> for Rows<T, ROWS
                         }
                     }
                     let (mut from, mut factors) = (v, u);
+                    // Where nothing is left, one asks for what is here.
+                    let (mut ask, mut step) = (u, 0);
+                    if asks && ahead_length > 0 {
+                        (ask, step) = (ahead, ask_step);
+                        ahead = ahead.wrapping_add(depth / STEP * ask_step);
+                        ahead_length = ahead_length.saturating_sub(depth / STEP * ask_step);
+                    }
                     for _ in 0..depth / STEP {
                         for k in 0..STEP {
                             let mut b = [V::zero(); VECTORS];
@@ -78,6 +100,12 @@ impl<T: Float, const ROWS: usize, const VECTORS: usize> Work<T> for Rows<T, ROWS
                             factors = factors.add(width);
                         }
                         from = from.add(STEP);
+                        if asks {
+                            for line in 0..ASKED {
+                                prefetch_near(ask.wrapping_byte_add(line * LINE));
+                            }
+                            ask = ask.wrapping_add(step);
+                        }
                     }
                     for sums in &sums {
                         for (j, sum) in sums.iter().enumerate() {
@@ -105,6 +133,33 @@ impl<T: Compute> Products<T> {
     /// # Safety
     /// `isa` is available; points and the bias are valid for the tiles and columns that are named.
     pub unsafe fn run(self, isa: Isa) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            if self.points * self.depth * self.width * size_of::<T>() <= FEW {
+                self.columns(isa);
+                return;
+            }
+            for point in 0..self.points {
+                let u = self.u.wrapping_add(point * self.u_point);
+                let of_point = Self {
+                    points: 1,
+                    v: self.v.wrapping_add(point * SOURCE_POINT),
+                    u,
+                    m: self.m.wrapping_add(point * SUM_POINT),
+                    bias: if point == self.bias_point { self.bias } else { std::ptr::null() },
+                    bias_point: 0,
+                    ahead: u.wrapping_add(self.u_point),
+                    ahead_length: self.u_point,
+                    ..self
+                };
+                of_point.columns(isa);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `run`.
+    unsafe fn columns(self, isa: Isa) {
         let registers = T::tiles(isa);
         let mut column = 0;
         while column < self.width {
@@ -119,6 +174,9 @@ impl<T: Compute> Products<T> {
             part.m = part.m.wrapping_add(column);
             if !part.bias.is_null() {
                 part.bias = part.bias.wrapping_add(column);
+            }
+            if column > 0 {
+                part.ahead_length = 0;
             }
             for (rows, count) in [(height + 1, taller), (height, count - taller)] {
                 if rows * count == 0 {
@@ -135,6 +193,9 @@ impl<T: Compute> Products<T> {
                 }
                 part.v = part.v.wrapping_add(rows * count * part.v_stride);
                 part.m = part.m.wrapping_add(rows * count * part.width);
+                let asked = (count * (self.depth / STEP) * ASKED * LINE / size_of::<T>()).min(part.ahead_length);
+                part.ahead = part.ahead.wrapping_add(asked);
+                part.ahead_length -= asked;
             }
             column += vectors * registers.lanes;
         }
