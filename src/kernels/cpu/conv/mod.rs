@@ -11,10 +11,10 @@
 //! Nothing gathers patches into a matrix. All three are the register tile of `gemm::tile` with other addresses: rows
 //! are pixels (or weights), the reduction runs over kernel rows (or image rows) that lie in one piece in memory; planes of
 //! a volume are but more kernel rows. Where the kernel reaches over the border, a few image rows are copied into a buffer
-//! with zeros around them first. Convolutions of one pixel are matrix products (`pointwise`). Where every channel is a group of its own, the
-//! loops of `depthwise` run over channels instead; behind a convolution of one pixel they work on what that has just made
-//! (`pointwise_depthwise`). Where there are few output channels, registers run over the reduction (`few`). 3 x 3
-//! convolutions with enough channels share multiplications between neighbouring outputs (`winograd`).
+//! with zeros around them first. Convolutions of one pixel are matrix products (`pointwise`). Where every channel is a group
+//! of its own, the loops of `depthwise` run over channels instead; behind a convolution of one pixel they work on what that
+//! has just made (`pointwise_depthwise`). Where there are few output channels, registers run over the reduction (`few`).
+//! 3 x 3 convolutions with enough channels share multiplications between neighbouring outputs (`winograd`).
 
 mod backward_input;
 mod backward_weights;
@@ -26,7 +26,6 @@ mod few;
 mod forward;
 mod gather;
 mod geometry;
-mod pointwise;
 mod pointwise;
 mod pointwise_depthwise;
 mod strip;
