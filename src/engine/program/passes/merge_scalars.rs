@@ -18,7 +18,8 @@ pub fn run(program: &Program) -> Result<Program> {
         (rule(&node.op).is_some() || matches!(node.op, Op::Fused(_)))
             && node.outputs.iter().all(|&output| graph.spec(output).rank() == 0 && !stable[output.0 as usize])
     };
-    let candidates: Vec<usize> = (0..graph.nodes.len()).filter(|&index| is_scalar(&graph.nodes[index])).collect();
+    let mut candidates: Vec<usize> = (0..graph.nodes.len()).filter(|&index| is_scalar(&graph.nodes[index])).collect();
+    leave_out(graph, &mut candidates);
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for index in candidates {
         let fits = |group: &Vec<usize>| {
