@@ -36,6 +36,8 @@ const PART_PIXELS: usize = 512;
 const ENOUGH_CHUNKS: usize = 24;
 /// Pixels of a block, and of one whose panels are copied, which fill L1 otherwise.
 const BLOCK_PIXELS: [usize; 2] = [256, 128];
+/// Pixels of a block, at least: between them, sums are read and written. Images of many channels fill L2 then.
+const LEAST_PIXELS: usize = 64;
 /// Weights for which copying a panel is little beside using it.
 const COPY_WEIGHTS: usize = 48;
 /// Elements of a chunk of `finish`.
@@ -120,7 +122,8 @@ impl ConvBackwardWeights {
             let cut = winograd.cut(partial_limit);
             (kernel.rows, kernel.units, kernel.weights) = (cut.tiles, cut.panels, cut.blocks);
         }
-        kernel.block_rows = fitting.min(BLOCK_PIXELS[usize::from(kernel.copies())].div_ceil(width.max(1))).max(1);
+        let rows_of = |pixels: usize| pixels.div_ceil(width.max(1)).max(1);
+        kernel.block_rows = fitting.max(rows_of(LEAST_PIXELS)).min(rows_of(BLOCK_PIXELS[usize::from(kernel.copies())]));
         kernel
     }
 

@@ -4,7 +4,7 @@
 //! for register of channels
 //!   for group of kernel rows                      as many as have their sums in registers
 //!     for row of outputs
-//!       for border pixel                          columns of x that are outside count as zeros
+//!       for border pixel                          columns of x that are outside take no part, or are zeros
 //!       for 4 pixels of it                        their dy is in registers; ask for as much of the rows that follow
 //!         for column of x that they reach
 //!           for kernel row of the group           one load, whatever the number of taps that use it
@@ -272,9 +272,12 @@ impl<T: Compute> Block<'_, T> {
         unsafe {
             let gradient = load::<V, MASKED>(*dy, place.mask);
             for tap in 0..COUNT {
+                if !V::MASKS_ARE_FREE && !inside.contains(&tap) {
+                    continue;
+                }
                 let mask = if inside.contains(&tap) { place.mask } else { place.none };
                 for (sums, x) in sums.iter_mut().zip(x.iter()) {
-                    let value = V::load_part(x.wrapping_add(tap * self.channels), mask);
+                    let value = load::<V, MASKED>(x.wrapping_add(tap * self.channels), mask);
                     sums[tap] = value.multiply_add(gradient, sums[tap]);
                 }
             }
