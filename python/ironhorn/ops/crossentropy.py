@@ -55,9 +55,8 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
 def _loss(output: Any, target: Any, from_logits: bool, sparse: bool) -> Any:
     """Returns a loss for every row of the last axis; probabilities are clipped to `epsilon()` from 0 and 1."""
-    if from_logits:
-        return handle["cross_entropy"](output, target, sparse=sparse)
-    return handle["cross_entropy"](output, target, sparse=sparse, margin=epsilon())
+    margin = {} if from_logits else {"margin": epsilon()}
+    return handle["cross_entropy"](output, target, sparse=sparse, **margin)
 
 
 @op

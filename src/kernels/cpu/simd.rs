@@ -105,6 +105,18 @@ pub(crate) fn prefetch<T>(from: *const T, length: usize) {
     let _ = (from, length);
 }
 
+/// Fetches the cache line of `from` into L2. Any address will do.
+#[inline(always)]
+pub(crate) fn prefetch_near<T>(from: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint touches no memory.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(from.cast::<i8>());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// Fetches all cache lines of `values`, which are read soon.
 #[inline(always)]
 pub(crate) fn prefetch_all<T>(values: &[T]) {

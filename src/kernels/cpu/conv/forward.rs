@@ -2,8 +2,8 @@
 //!
 //! One phase: output o reads source (o stride + k dilation - padding). The weights are the matrix B as they
 //! are in memory; where a group has more than 128 output channels, or not a multiple of 16, or weights beyond
-//! [`IN_PLACE`], they are packed first, so that a panel's rows are neighbours and full. The loop nest, and what limits it, is in `gather`, or in `winograd`
-//! where that is faster.
+//! [`IN_PLACE`], they are packed first, so that a panel's rows are neighbours and full. The loop nest, and what limits it, is
+//! in `gather`, or in `winograd` where that is faster.
 
 use super::depthwise::Depthwise;
 use super::gather::Gather;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::pack::{PANEL, PANEL_GRAIN, pack_panel};
-use super::stack::{self, Lines, Stack};
+use super::stack::{self, Stack};
 use super::tile::{Compute, MOST_ROWS, Tap, Tile};
 use super::{Activation, GROUP, Gemm, GemmShape, Part, Target, blocks, packed_width, row_tiles};
 use crate::cpu::simd::Isa;
@@ -164,10 +164,10 @@ pub(super) unsafe fn run<T: Compute>(gemm: &Gemm, isa: Isa, part: &Part, a: &[T]
                                     let (row, tile_rows) = (rows.start + tile.start, tile.len());
                                     let mut a_rows = a_rows;
                                     let mut a_start = row * a_matrix.row_stride;
-                                    if let Some(Lines { rows, stride }) = gemm.lines {
+                                    if let Some(lines) = gemm.lines {
                                         a_start = 0;
                                         for (a_row, row) in a_rows.iter_mut().zip(row..row + tile_rows) {
-                                            *a_row = (row / rows * stride + row % rows * a_matrix.row_stride) as isize;
+                                            *a_row = lines.start(row, a_matrix.row_stride) as isize;
                                         }
                                     }
                                     let a_start = a_start + depth.start * a_matrix.col_stride;

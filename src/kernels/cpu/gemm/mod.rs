@@ -11,12 +11,13 @@
 //! ```
 //!
 //! A `Gemm` that packs ahead has B packed, all of it, by calls of their own before the first chunk: once for all chunks,
-//! and for as long as B stays the same. A is never packed: a tile broadcasts single elements of it, and those of one block of k are in L1 whatever the
-//! strides are. Large products are bound by the multiply-add units. Products with one row or one column
-//! (`vector_product`) read every element of the matrix once and are bound by memory.
+//! and for as long as B stays the same. A is never packed: a tile broadcasts single elements of it, and those of one block of
+//! k are in L1 whatever the strides are; its rows may lie in `lines`. Large products are bound by the multiply-add units.
+//! Products with one row or one column (`vector_product`) read every element of the matrix once and are bound by memory.
 
 pub mod bfloat;
 pub mod epilogue;
+mod lines;
 mod matrix_product;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -36,9 +37,8 @@ use crate::cpu::disjoint::Disjoint;
 use crate::cpu::float::Float;
 use crate::cpu::simd::Isa;
 use crate::for_each_isa;
+use lines::Lines;
 pub(crate) use pack::{PANEL, PANEL_GRAIN, pack_panel};
-use stack::Lines;
-pub(crate) use stack::prefetch_near;
 
 /// Where the elements of a batch of matrices are: `batch * batch_stride + row * row_stride + column * col_stride`.
 ///
@@ -275,38 +275,6 @@ impl Gemm {
         Self::with_partial_limit(shape, epilogue, 0)
     }
 
-    /// Row i of A is at `i / rows * stride + i % rows * row_stride`, for products that [`takes_lines`](Self::takes_lines) allows.
-    ///
-    /// # Panics
-    /// For other products.
-    #[must_use]
-    pub(crate) fn with_lines(mut self, rows: usize, stride: usize) -> Self {
-        assert!(Self::takes_lines(&self.shape) && rows > 0 && !self.needs_finish(), "{:?}", self.shape);
-        // Widest tiles alone.
-        self.columns = Split::new(self.shape.n, self.columns.parts, PANEL);
-        self.lines = Some(Lines { rows, stride });
-        self
-    }
-
-    /// Whether a product's rows of A may lie in lines: where its tiles are of the widest alone.
-    pub(crate) fn takes_lines(shape: &GemmShape) -> bool {
-        let GemmShape { m, n, a, .. } = shape;
-        *m > 1 && *n > 0 && n.is_multiple_of(PANEL) && a.col_stride == 1
-    }
-
-    /// Elements that A spans.
-    fn a_extent(&self) -> usize {
-        let GemmShape { batch, m, k, a, .. } = self.shape;
-        match self.lines {
-            Some(Lines { rows, stride }) if batch * m * k > 0 => {
-                // The last row, and the last of the line before it.
-                let at = |row: usize| row / rows * stride + row % rows * a.row_stride;
-                (batch - 1) * a.batch_stride + at(m - 1).max(at((m / rows * rows).saturating_sub(1))) + k
-            }
-            _ => extent(batch, m, k, a),
-        }
-    }
-
     /// Lets [`prepare`](Self::prepare) pack B where that pays: where one matrix B serves every batch, and chunks would pack
     /// much of it, each for itself.
     #[must_use]
@@ -399,7 +367,8 @@ impl Gemm {
         Split::new(rows, (self.scratch_elements() / CHUNK_ELEMENTS).clamp(1, MOST_CHUNKS), 1)
     }
 
-    /// Computes one chunk. `b` is what [`prepare`](Self::prepare) made of B where it had chunks, else B. A bias has `n` elements, a residual is laid out like `c`; `scratch` holds [`scratch`](Self::scratch) bytes.
+    /// Computes one chunk. `b` is what [`prepare`](Self::prepare) made of B where it had chunks, else B. A bias has `n`
+    /// elements, a residual is laid out like `c`; `scratch` holds [`scratch`](Self::scratch) bytes.
     ///
     /// # Panics
     /// When a slice is too short for the geometry.

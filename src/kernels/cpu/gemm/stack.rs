@@ -11,15 +11,16 @@
 //! ```
 //!
 //! What `tile` computes, without its tables of addresses: rows are a stride apart, so that a few pointers reach all of
-//! them (where they lie in lines, each has a pointer of its own), and one call makes many tiles. A processor then begins a tile while it stores the one before, which is what
-//! limits products of short reductions; multiply-adds limit the others, broadcasts those of one register, and memory those that
-//! add a residual.
+//! them (where they lie in lines, each has a pointer of its own), and one call makes many tiles. A processor then begins a
+//! tile while it stores the one before, which is what limits products of short reductions; multiply-adds limit the others,
+//! broadcasts those of one register, and memory those that add a residual.
 
 use super::epilogue::Activation;
+use super::lines::Lines;
 use super::pairs;
 use super::tile::{Compute, Tiles};
 use super::vector::{Vector, Work};
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, prefetch, prefetch_near};
 
 /// `rows` rows of C, `columns` wide: at most what the widest tile has.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +46,6 @@ pub(super) struct Stack<T> {
     /// The elements of B that are read after these, as far as one wants to ask for them.
     pub ahead: *const T,
     pub ahead_length: usize,
-}
-
-/// Rows of A that lie in lines: row i is at `i / rows * stride + i % rows * a_stride`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Lines {
-    pub rows: usize,
-    pub stride: usize,
 }
 
 /// The widest tile for `columns` columns that are left, in registers.
@@ -219,7 +213,7 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize, const LINE
                 // The next tile's: nothing else announces rows that are far apart.
                 for row in 0..ROWS {
                     for j in 0..VECTORS {
-                        prefetch(start.wrapping_add(row * stack.c_stride + j * V::LANES));
+                        prefetch(start.wrapping_add(row * stack.c_stride + j * V::LANES), 1);
                     }
                 }
             }
@@ -298,32 +292,6 @@ unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize, const LINE
             c = c.wrapping_add(ROWS * stack.c_stride);
         }
     }
-}
-
-/// Asks for a cache line, wherever it is. No address is wrong.
-#[inline(always)]
-fn prefetch<T>(from: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, without effect on what a program computes; every x86-64 has it.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(from.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
-}
-
-/// Asks for a cache line in L2, wherever it is. No address is wrong.
-#[inline(always)]
-pub(crate) fn prefetch_near<T>(from: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, without effect on what a program computes; every x86-64 has it.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(from.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
 }
 
 /// Register `j` of a row that starts at `from`.

@@ -14,9 +14,9 @@
 use super::STEP;
 use super::tiles::{SOURCE_POINT, SUM_POINT};
 use crate::cpu::float::Float;
+use crate::cpu::gemm::Compute;
 use crate::cpu::gemm::vector::{Vector, Work};
-use crate::cpu::gemm::{Compute, prefetch_near};
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, prefetch_near};
 
 /// Bytes of weights that stay in L2, beside V and M.
 const FEW: usize = 256 << 10;
